@@ -1,0 +1,194 @@
+'use strict';
+
+const { spawn, spawnSync } = require('child_process');
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+const readline = require('readline');
+
+const SERVER_CORE = '0';
+const LOAD_CORE = '1';
+const START_TIMEOUT = 15000;
+const KEPT_OUTPUT = 4096;
+
+const children = new Set();
+const programs = new Map();
+let buildDir;
+
+process.on('exit', () => {
+  for (const child of children) {
+    child.kill('SIGKILL');
+  }
+  if (buildDir) {
+    fs.rmSync(buildDir, { recursive: true, force: true });
+  }
+});
+
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM']) {
+  process.on(signal, () => process.exit(128 + os.constants.signals[signal]));
+}
+
+/**
+ * Runs a program to its end and returns what it printed.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} hint What to do when there is no such program
+ * @param {object} [options] Options of child_process.spawnSync
+ * @return {string}
+ */
+function run(command, args, hint, options) {
+  const result = spawnSync(command, args, { encoding: 'utf8', ...options });
+  if (result.error && result.error.code === 'ENOENT') {
+    throw new Error(`${command} was not found: ${hint}`);
+  }
+  if (result.error) {
+    throw result.error;
+  }
+  if (result.status !== 0) {
+    const output = `${result.stdout}${result.stderr}`.trim();
+    throw new Error(`${command} ${args.join(' ')} failed:\n${output}`);
+  }
+  return result.stdout;
+}
+
+/** Throws where this machine cannot run the benchmark. */
+function checkMachine() {
+  if (process.platform !== 'linux') {
+    throw new Error('The benchmark needs Linux: the load generator uses epoll');
+  }
+  if (os.cpus().length < 2) {
+    throw new Error('The benchmark needs two cores: one for each side');
+  }
+  run('taskset', ['--version'], 'install util-linux');
+}
+
+/**
+ * Compiles a C program once, into a folder that is removed at exit.
+ *
+ * @param {string} name
+ * @param {string[]} sources
+ * @return {string} Path of the program
+ */
+function compile(name, sources) {
+  if (!programs.has(name)) {
+    buildDir ??= fs.mkdtempSync(path.join(os.tmpdir(), 'ws-upgrade-bench-'));
+    const program = path.join(buildDir, name);
+    const flags = ['-O2', '-std=c11', '-Wall', '-Wextra', '-Werror'];
+    run(
+      'cc',
+      [...flags, '-o', program, ...sources],
+      'install a C compiler (Debian and Ubuntu: apt-get install build-essential)',
+    );
+    programs.set(name, program);
+  }
+  return programs.get(name);
+}
+
+/** Starts a program on one core. taskset becomes the program: same pid. */
+function spawnPinned(core, command, env) {
+  const child = spawn('taskset', ['-c', core, ...command], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.errorOutput = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    child.errorOutput = (child.errorOutput + text).slice(-KEPT_OUTPUT);
+  });
+  children.add(child);
+  child.ended = new Promise((resolve) => {
+    child.on('error', (err) => {
+      child.errorOutput += err.message;
+    });
+    child.on('close', (code, signal) => {
+      children.delete(child);
+      resolve(signal || `status ${code}`);
+    });
+  });
+  return child;
+}
+
+/**
+ * Starts an echo server and waits until it listens.
+ *
+ * @param {string} name
+ * @param {string[]} command
+ * @param {object} [env] Additions to the environment
+ * @return {Promise<{name: string, pid: number, port: string, child: object}>}
+ */
+async function startServer(name, command, env) {
+  const child = spawnPinned(SERVER_CORE, [...command, '0'], env);
+  const lines = readline.createInterface({ input: child.stdout });
+  let timer;
+  const outcome = await Promise.race([
+    new Promise((resolve) => {
+      lines.on('line', (line) => {
+        const match = /^listening (\d+)$/.exec(line);
+        if (match) {
+          resolve({ port: match[1] });
+        }
+      });
+    }),
+    child.ended.then((end) => ({ error: `ended with ${end}` })),
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, START_TIMEOUT, {
+        error: `did not listen within ${START_TIMEOUT / 1000} s`,
+      });
+    }),
+  ]);
+  clearTimeout(timer);
+  if (outcome.error) {
+    child.kill('SIGKILL');
+    throw new Error(
+      `The server '${name}' ${outcome.error}\n${child.errorOutput}`.trim(),
+    );
+  }
+  return { name, pid: child.pid, port: outcome.port, child };
+}
+
+/** Ends a server and waits until it is gone. */
+async function stopServer(server) {
+  server.child.kill('SIGKILL');
+  await server.child.ended;
+}
+
+/**
+ * Loads a server and returns what the load generator measured.
+ *
+ * @param {object} server As startServer returns it
+ * @param {object} flags Flags of the load generator
+ * @return {Promise<object>}
+ */
+async function runLoad(server, flags) {
+  const program = compile('load', [
+    path.join(__dirname, 'load.c'),
+    path.join(__dirname, 'client.c'),
+  ]);
+  const all = { ...flags, port: server.port, pid: server.pid };
+  const args = Object.entries(all).flatMap(([key, value]) => [
+    `--${key}`,
+    String(value),
+  ]);
+  const child = spawnPinned(LOAD_CORE, [program, ...args]);
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
+  const end = await child.ended;
+  if (end !== 'status 0') {
+    throw new Error(
+      `The load on '${server.name}' ended with ${end}\n` +
+        `${child.errorOutput}${server.child.errorOutput}`.trim(),
+    );
+  }
+  return JSON.parse(output);
+}
+
+module.exports = {
+  checkMachine,
+  compile,
+  run,
+  runLoad,
+  startServer,
+  stopServer,
+};

@@ -1,0 +1,23 @@
+'use strict';
+
+const uWS = require('uwebsockets');
+
+const port = Number(process.argv[2] || 0);
+
+uWS
+  .App()
+  .ws('/*', {
+    compression: uWS.DISABLED,
+    idleTimeout: 0,
+    maxPayloadLength: 16 * 1024 * 1024,
+    maxBackpressure: 64 * 1024 * 1024,
+    message(ws, message, isBinary) {
+      ws.send(message, isBinary);
+    },
+  })
+  .listen('127.0.0.1', port, (socket) => {
+    if (!socket) {
+      throw new Error(`Cannot listen on port ${port}`);
+    }
+    console.log(`listening ${uWS.us_socket_local_port(socket)}`);
+  });

@@ -1,0 +1,6 @@
+'use strict';
+
+const echo = require('./echo');
+const { WebSocketServer } = require('../..');
+
+echo(WebSocketServer);

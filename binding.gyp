@@ -1,0 +1,45 @@
+{
+  "targets": [
+    {
+      "target_name": "ws_upgrade",
+      "sources": [
+        "src/core/buffer.c",
+        "src/core/connection.c",
+        "src/core/decoder.c",
+        "src/core/error.c",
+        "src/core/frame.c",
+        "src/core/handshake.c",
+        "src/core/mask.c",
+        "src/core/message.c",
+        "src/core/sha1.c",
+        "src/core/utf8.c",
+        "src/io/loop.c",
+        "src/io/tcp.c",
+        "src/binding/addon.c",
+        "src/binding/cork.c",
+        "src/binding/env.c",
+        "src/binding/events.c",
+        "src/binding/slots.c"
+      ],
+      "include_dirs+": [
+        "<!@(node -p \"try { require('node-api-headers').include_dir } catch { '' }\")",
+        "src/core"
+      ],
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
+      "defines!": ["_FILE_OFFSET_BITS=64", "_LARGEFILE_SOURCE"],
+      "cflags_c": [
+        "-std=c11",
+        "-fvisibility=hidden",
+        "-Wall",
+        "-Wextra",
+        "-Wshadow"
+      ],
+      "ldflags": ["-Wl,--as-needed"],
+      "xcode_settings": {
+        "GCC_C_LANGUAGE_STANDARD": "c11",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "10.15"
+      }
+    }
+  ]
+}

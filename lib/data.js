@@ -1,0 +1,52 @@
+'use strict';
+
+const { isUint8Array } = require('util').types;
+
+/**
+ * Whether `value` is a Blob: by what it can do, as there are several classes.
+ *
+ * @param {*} value
+ * @return {boolean}
+ */
+function isBlob(value) {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof value.arrayBuffer === 'function' &&
+    typeof value.type === 'string' &&
+    typeof value.stream === 'function' &&
+    (value[Symbol.toStringTag] === 'Blob' ||
+      value[Symbol.toStringTag] === 'File')
+  );
+}
+
+/**
+ * The bytes of what a user sends, without a copy where that is possible.
+ *
+ * @param {(string|Buffer|ArrayBuffer|ArrayBufferView|Array|Object)} data
+ * @return {Uint8Array}
+ * @throws {TypeError} what `Buffer.from()` throws for a value without bytes
+ */
+function toBytes(data) {
+  if (isUint8Array(data)) return data;
+  if (data instanceof ArrayBuffer) return Buffer.from(data);
+  if (ArrayBuffer.isView(data)) {
+    return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  }
+  return Buffer.from(data);
+}
+
+/**
+ * A received payload in the form that `binaryType` asks for.
+ *
+ * @param {Buffer} data
+ * @param {string} binaryType 'arraybuffer', 'fragments' or 'blob'
+ * @return {(ArrayBuffer|Buffer[]|Blob)}
+ */
+function fromBytes(data, binaryType) {
+  if (binaryType === 'fragments') return [data];
+  if (binaryType === 'blob') return new Blob([data]);
+  return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+}
+
+module.exports = { fromBytes, isBlob, toBytes };

@@ -1,0 +1,156 @@
+'use strict';
+
+const { markAsUntransferable } = require('worker_threads');
+
+const native = require('./native');
+const sender = require('./sender');
+const { EMPTY_BUFFER } = require('./constants');
+
+const {
+  TEXT,
+  BINARY,
+  LARGE_TEXT,
+  LARGE_BINARY,
+  PING,
+  PONG,
+  CLOSE,
+  ERROR,
+  END,
+  PROGRESS,
+  CLOSED,
+  RING_EVENTS,
+  RING_FIELDS,
+  SLOTS,
+} = native.constants;
+
+/** Bytes of the memory that small payloads share. */
+const SLAB_SIZE = 64 * 1024;
+
+/** What `Buffer` makes its instances with: a view, without any checks. */
+const FastBuffer = Buffer[Symbol.species];
+
+/** The open WebSockets by slot: what keeps them from being collected. */
+const sockets = [];
+
+const ring = new Int32Array(RING_EVENTS * RING_FIELDS);
+const large = [];
+let slab = null;
+
+/** The event that comes next: it outlives a listener that throws. */
+let cursor = 0;
+
+/**
+ * A payload in the slab.
+ *
+ * @param {WebSocket} ws whose it is
+ * @param {number} offset
+ * @param {number} length in bytes
+ * @return {Buffer}
+ */
+function view(ws, offset, length) {
+  if (length === 0) return EMPTY_BUFFER;
+  try {
+    return new FastBuffer(slab, offset, length);
+  } catch {
+    ws._onDetached();
+    return EMPTY_BUFFER;
+  }
+}
+
+/**
+ * A payload with memory of its own.
+ *
+ * @param {number} index
+ * @return {Buffer}
+ */
+function take(index) {
+  const payload = large[index];
+
+  large[index] = undefined;
+  return payload;
+}
+
+/**
+ * Hands out the events of a turn; called by the addon, and once more for the
+ * events behind the one whose listener threw.
+ *
+ * @param {number} count of events in the ring
+ * @param {boolean} wantsSlab whether the slab is used up
+ * @return {(ArrayBuffer|undefined)} the next slab
+ */
+function dispatch(count, wantsSlab) {
+  while (cursor < count) {
+    const i = cursor++ * RING_FIELDS;
+    const ws = sockets[ring[i]];
+    const a = ring[i + 2];
+    const b = ring[i + 3];
+
+    switch (ring[i + 1]) {
+      case BINARY:
+        ws._onMessage(view(ws, a, b), true);
+        break;
+      case TEXT:
+        ws._onMessage(view(ws, a, b), false);
+        break;
+      case LARGE_BINARY:
+        ws._onMessage(take(a), true);
+        break;
+      case LARGE_TEXT:
+        ws._onMessage(take(a), false);
+        break;
+      case PING:
+        ws._onPing(view(ws, a, b));
+        break;
+      case PONG:
+        ws._onPong(view(ws, a, b));
+        break;
+      case CLOSE:
+        ws._onCloseFrame(b >>> 8, view(ws, a, b & 255));
+        break;
+      case ERROR:
+        ws._onError(a, b);
+        break;
+      case END:
+        ws._onEnd();
+        break;
+      case PROGRESS:
+        sender.onProgress(ws);
+        break;
+      case CLOSED:
+        sockets[ring[i]] = undefined;
+        ws._onClosed();
+        break;
+    }
+  }
+  cursor = 0;
+  if (!wantsSlab) return undefined;
+  slab = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
+  // As Node.js does with its pool: other messages are in there.
+  markAsUntransferable(slab);
+  return slab;
+}
+
+native.start(
+  dispatch,
+  sender.settle,
+  ring,
+  sender.cork,
+  sender.directory,
+  large,
+);
+
+/**
+ * Makes `ws` the receiver of a connection's events.
+ *
+ * @param {WebSocket} ws
+ * @param {number} handle of the connection
+ * @return {number} its slot
+ */
+function register(ws, handle) {
+  const slot = handle % SLOTS;
+
+  sockets[slot] = ws;
+  return slot;
+}
+
+module.exports = { register };

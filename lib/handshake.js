@@ -1,0 +1,60 @@
+'use strict';
+
+const { STATUS_CODES } = require('http');
+
+/** Keeps a reset during the handshake from ending the process. */
+function socketOnError() {}
+
+/**
+ * Answers a request that is no handshake, or not a welcome one, and ends the
+ * connection.
+ *
+ * @param {Duplex} socket
+ * @param {number} status HTTP status code
+ * @param {string} [message] the body, the status text by default
+ * @param {Object} [headers] more headers
+ */
+function abortHandshake(socket, status, message, headers) {
+  const body = message || STATUS_CODES[status];
+  const lines = {
+    Connection: 'close',
+    'Content-Type': 'text/html',
+    'Content-Length': Buffer.byteLength(body),
+    ...headers,
+  };
+
+  socket.once('finish', socket.destroy);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+      Object.keys(lines)
+        .map((name) => `${name}: ${lines[name]}\r\n`)
+        .join('') +
+      `\r\n${body}`,
+  );
+}
+
+/**
+ * Leaves the answer to 'wsClientError' listeners, if there are any.
+ *
+ * @param {WebSocketServer} server
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @param {Object} refusal a row of the addon's table
+ */
+function refuse(server, req, socket, refusal) {
+  if (server.listenerCount('wsClientError') > 0) {
+    const err = new Error(refusal.message);
+
+    Error.captureStackTrace(err, refuse);
+    server.emit('wsClientError', err, socket, req);
+  } else {
+    abortHandshake(
+      socket,
+      refusal.status,
+      refusal.message,
+      refusal.namesVersions ? { 'Sec-WebSocket-Version': '13, 8' } : undefined,
+    );
+  }
+}
+
+module.exports = { abortHandshake, refuse, socketOnError };

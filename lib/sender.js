@@ -1,0 +1,289 @@
+'use strict';
+
+const { randomFillSync } = require('crypto');
+
+const native = require('./native');
+
+const { DIRECTORY_ENTRIES, DIRECTORY_HEADER } = native.constants;
+
+/** Bytes of frames that wait for the flush, in all. */
+const CORK_SIZE = 256 * 1024;
+
+/** Payloads over this many bytes are sent from where they are. */
+const CORK_PAYLOAD_MAX = 16 * 1024;
+
+/** The longest header: 2 bytes, 8 of extended length, 4 of masking key. */
+const HEADER_MAX = 14;
+
+/** What stands in the directory before its entries: see binding/cork.h. */
+const COUNT = 0;
+const USED = 1;
+const LAST_SLOT = 2;
+const WANTS_SETTLE = 3;
+
+const cork = Buffer.allocUnsafeSlow(CORK_SIZE);
+const directory = new Int32Array(DIRECTORY_HEADER + 2 * DIRECTORY_ENTRIES);
+const header = Buffer.allocUnsafeSlow(HEADER_MAX);
+
+/** WebSockets with send callbacks that wait for the next flush. */
+let unsettled = [];
+
+let isExiting = false;
+
+/** Sends what is in the cork now instead of at the end of the turn. */
+function flush() {
+  if (native.flush()) requestSettle();
+}
+
+/**
+ * After 'exit' listeners no turn comes: what is sent from now on, and what was
+ * sent before, goes out at once, as far as the kernel takes it.
+ */
+function onExit() {
+  isExiting = true;
+  flush();
+}
+
+process.on('exit', onExit);
+
+function requestSettle() {
+  directory[WANTS_SETTLE] = 1;
+  native.schedule();
+}
+
+/**
+ * Where `size` bytes go in the cork.
+ *
+ * @param {number} size at most CORK_PAYLOAD_MAX + HEADER_MAX
+ * @return {number} the offset
+ */
+function reserve(size) {
+  if (
+    directory[USED] + size > CORK_SIZE ||
+    directory[COUNT] === DIRECTORY_ENTRIES
+  ) {
+    flush();
+  }
+  return directory[USED];
+}
+
+/**
+ * Enters bytes that were written to the cork in the directory.
+ *
+ * @param {number} slot whose they are
+ * @param {number} end the offset behind them
+ */
+function commit(slot, end) {
+  const size = end - directory[USED];
+  const count = directory[COUNT];
+
+  directory[USED] = end;
+  if (count > 0 && directory[LAST_SLOT] === slot) {
+    directory[DIRECTORY_HEADER + 2 * count - 1] += size;
+  } else {
+    if (count === 0) native.schedule();
+    directory[DIRECTORY_HEADER + 2 * count] = slot;
+    directory[DIRECTORY_HEADER + 2 * count + 1] = size;
+    directory[LAST_SLOT] = slot;
+    directory[COUNT] = count + 1;
+  }
+  if (isExiting) flush();
+}
+
+/**
+ * Writes an unmasked frame header (RFC 6455, 5.2).
+ *
+ * @param {Buffer} target
+ * @param {number} position
+ * @param {number} first the first byte: FIN and the opcode
+ * @param {number} length of the payload
+ * @return {number} the offset behind the header
+ */
+function writeHeader(target, position, first, length) {
+  target[position] = first;
+  if (length < 126) {
+    target[position + 1] = length;
+    return position + 2;
+  }
+  if (length < 65536) {
+    target[position + 1] = 126;
+    target[position + 2] = length >>> 8;
+    target[position + 3] = length & 255;
+    return position + 4;
+  }
+  target[position + 1] = 127;
+  target.writeUInt32BE(Math.floor(length / 4294967296), position + 2);
+  target.writeUInt32BE(length % 4294967296, position + 6);
+  return position + 10;
+}
+
+/**
+ * Sends one frame of bytes.
+ *
+ * @param {WebSocket} ws an open one
+ * @param {number} first the first byte of the header: FIN and the opcode
+ * @param {Uint8Array} bytes
+ */
+function sendBytes(ws, first, bytes) {
+  const length = bytes.length;
+
+  if (length > CORK_PAYLOAD_MAX) {
+    const end = writeHeader(header, 0, first, length);
+
+    native.sendFrame(ws._handle, header.subarray(0, end), bytes);
+    return;
+  }
+  const start = writeHeader(cork, reserve(length + HEADER_MAX), first, length);
+
+  cork.set(bytes, start);
+  commit(ws._slot, start + length);
+}
+
+/**
+ * Sends one frame of text.
+ *
+ * @param {WebSocket} ws an open one
+ * @param {number} first the first byte of the header: FIN and the opcode
+ * @param {string} text
+ */
+function sendText(ws, first, text) {
+  const length = Buffer.byteLength(text);
+
+  if (length > CORK_PAYLOAD_MAX) {
+    sendBytes(ws, first, Buffer.from(text));
+    return;
+  }
+  const start = writeHeader(cork, reserve(length + HEADER_MAX), first, length);
+
+  cork.write(text, start, length, 'utf8');
+  commit(ws._slot, start + length);
+}
+
+/**
+ * Sends one masked frame: a server has no need to, but may be told to.
+ *
+ * @param {WebSocket} ws an open one
+ * @param {number} first the first byte of the header: FIN and the opcode
+ * @param {Uint8Array} bytes
+ */
+function sendMasked(ws, first, bytes) {
+  const frame = Buffer.allocUnsafe(bytes.length + HEADER_MAX);
+  const keyStart = writeHeader(frame, 0, first, bytes.length);
+  const start = keyStart + 4;
+
+  frame[1] |= 0x80;
+  randomFillSync(frame, keyStart, 4);
+  for (let i = 0; i < bytes.length; i++) {
+    frame[start + i] = bytes[i] ^ frame[keyStart + (i & 3)];
+  }
+  native.sendFrame(
+    ws._handle,
+    frame.subarray(0, start),
+    frame.subarray(start, start + bytes.length),
+  );
+}
+
+/**
+ * Has `callback` called once the kernel has taken all that was sent so far, or
+ * with an error once the connection has ended.
+ *
+ * @param {WebSocket} ws an open one
+ * @param {Function} callback
+ */
+function addCallback(ws, callback) {
+  if (ws._newCallbacks === null) {
+    ws._newCallbacks = [];
+    unsettled.push(ws);
+    requestSettle();
+  }
+  ws._newCallbacks.push(callback);
+}
+
+/**
+ * Calls the callbacks of all bytes that the kernel has taken.
+ *
+ * @param {WebSocket} ws
+ */
+function callBack(ws) {
+  const sent = native.sent(ws._handle);
+
+  while (ws._positions.length > 0 && ws._positions[0] <= sent) {
+    const callback = ws._callbacks.shift();
+
+    ws._positions.shift();
+    try {
+      callback(null);
+    } catch (err) {
+      // The others are called all the same, once this one is reported.
+      unsettled.push(ws);
+      requestSettle();
+      throw err;
+    }
+  }
+}
+
+/** Called by the addon after a flush for which callbacks wait. */
+function settle() {
+  while (unsettled.length > 0) {
+    const ws = unsettled.shift();
+
+    if (ws._handle === -1) continue;
+    if (ws._newCallbacks !== null) {
+      const pending = native.pending(ws._handle);
+
+      // It is gone: _onClosed() is to come.
+      if (pending < 0) continue;
+      const position = native.sent(ws._handle) + pending;
+
+      for (const callback of ws._newCallbacks) {
+        ws._callbacks.push(callback);
+        ws._positions.push(position);
+      }
+      ws._newCallbacks = null;
+      if (pending > 0) native.reportProgress(ws._handle, true);
+    }
+    callBack(ws);
+  }
+}
+
+/**
+ * The kernel has taken more bytes of a connection.
+ *
+ * @param {WebSocket} ws
+ */
+function onProgress(ws) {
+  if (ws._handle === -1) return;
+  callBack(ws);
+  if (ws._positions.length === 0) native.reportProgress(ws._handle, false);
+}
+
+/**
+ * The connection has ended: calls what still waits with an error.
+ *
+ * @param {WebSocket} ws
+ */
+function failCallbacks(ws) {
+  const callbacks = ws._callbacks.concat(ws._newCallbacks || []);
+
+  ws._callbacks = [];
+  ws._positions = [];
+  ws._newCallbacks = null;
+  for (const callback of callbacks) {
+    const err = new Error('The connection was closed before the data was sent');
+
+    err.code = 'ECONNRESET';
+    process.nextTick(callback, err);
+  }
+}
+
+module.exports = {
+  addCallback,
+  cork,
+  directory,
+  failCallbacks,
+  onProgress,
+  sendBytes,
+  sendMasked,
+  sendText,
+  settle,
+};

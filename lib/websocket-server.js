@@ -1,0 +1,370 @@
+'use strict';
+
+const EventEmitter = require('events');
+const http = require('http');
+
+const WebSocket = require('./websocket');
+const native = require('./native');
+const { abortHandshake, refuse, socketOnError } = require('./handshake');
+const {
+  assertIsSupported,
+  hasEarlierResponse,
+  takeOver,
+} = require('./takeover');
+const { kWebSocket } = require('./constants');
+
+const RUNNING = 0;
+const CLOSING = 1;
+const CLOSED = 2;
+
+const DEFAULT_OPTIONS = {
+  allowSynchronousEvents: true,
+  autoPong: true,
+  backlog: null,
+  clientTracking: true,
+  closeTimeout: 30 * 1000,
+  handleProtocols: null,
+  host: null,
+  maxBufferedChunks: 256 * 1024,
+  maxFragments: 16 * 1024,
+  maxPayload: 100 * 1024 * 1024,
+  maxPendingAutoPongs: 60,
+  noServer: false,
+  path: null,
+  perMessageDeflate: false,
+  port: null,
+  server: null,
+  skipUTF8Validation: false,
+  verifyClient: null,
+  WebSocket,
+};
+
+function emitClose(server) {
+  server._state = CLOSED;
+  server.emit('close');
+}
+
+/**
+ * Throws if a socket has become a WebSocket already: of two servers that listen
+ * to the same 'upgrade' event, for example.
+ *
+ * @param {Duplex} socket
+ * @throws {Error}
+ */
+function assertIsNew(socket) {
+  if (!socket[kWebSocket]) return;
+  throw new Error(
+    'server.handleUpgrade() was called more than once with the same socket, ' +
+      'possibly due to a misconfiguration',
+  );
+}
+
+/** Answers plain HTTP requests in port mode. */
+function onRequest(req, res) {
+  const body = http.STATUS_CODES[426];
+
+  res.writeHead(426, {
+    'Content-Length': body.length,
+    'Content-Type': 'text/plain',
+  });
+  res.end(body);
+}
+
+/**
+ * A WebSocket server on an HTTP server.
+ *
+ * @extends EventEmitter
+ */
+class WebSocketServer extends EventEmitter {
+  /**
+   * Exactly one of `port`, `server` and `noServer` has to be given.
+   *
+   * @param {Object} options
+   * @param {boolean} [options.autoPong=true] answer pings with pongs
+   * @param {number} [options.backlog=511] of the listening socket
+   * @param {boolean} [options.clientTracking=true] keep `clients`
+   * @param {number} [options.closeTimeout=30000] ms that a closing handshake
+   *     may take
+   * @param {Function} [options.handleProtocols] selects a subprotocol
+   * @param {string} [options.host] to listen on
+   * @param {number} [options.maxFragments=16384] frames of a message; 0: any
+   * @param {number} [options.maxPayload=104857600] bytes of a message; 0: any
+   * @param {number} [options.maxPendingAutoPongs=60] pongs that the peer has
+   *     not read; one more ends the connection; 0: any
+   * @param {boolean} [options.noServer=false] handleUpgrade() is called
+   * @param {string} [options.path] the only path to accept
+   * @param {number} [options.port] to listen on
+   * @param {http.Server} [options.server] to attach to
+   * @param {boolean} [options.skipUTF8Validation=false]
+   * @param {Function} [options.verifyClient] accepts or refuses a request
+   * @param {Function} [options.WebSocket] a subclass of WebSocket
+   * @param {Function} [callback] a 'listening' listener, in port mode
+   * @throws {TypeError} if none or more than one of the three is given
+   */
+  constructor(options, callback) {
+    super();
+    options = { ...DEFAULT_OPTIONS, ...options };
+    options.maxPayload |= 0;
+
+    const modes = [options.port != null, options.server, options.noServer];
+
+    if (modes.filter(Boolean).length !== 1) {
+      throw new TypeError(
+        'One and only one of the "port", "server", or "noServer" options ' +
+          'must be specified',
+      );
+    }
+    if (options.clientTracking) {
+      this.clients = new Set();
+      this._shouldEmitClose = false;
+    }
+    this.options = options;
+    this._state = RUNNING;
+    this._server = null;
+    this._listeners = {};
+    if (options.port != null) {
+      const server = http.createServer(onRequest);
+
+      server.listen(options.port, options.host, options.backlog, callback);
+      this._attach(server);
+    } else if (options.server) {
+      this._attach(options.server);
+    }
+  }
+
+  /**
+   * The address of the HTTP server.
+   *
+   * @return {(Object|string|null)} null once it is closed
+   * @throws {Error} with `noServer`
+   */
+  address() {
+    if (this.options.noServer) {
+      throw new Error('The server is operating in "noServer" mode');
+    }
+    return this._server ? this._server.address() : null;
+  }
+
+  /**
+   * Accepts no more connections. Those that are open stay; 'close' comes when
+   * the last one has ended, if they are tracked.
+   *
+   * @param {Function} [callback] a 'close' listener, which gets an error if
+   *     the server was closed already
+   */
+  close(callback) {
+    if (this._state === CLOSED) {
+      if (callback) {
+        this.once('close', () =>
+          callback(new Error('The server is not running')),
+        );
+      }
+      process.nextTick(emitClose, this);
+      return;
+    }
+    if (callback) this.once('close', callback);
+    if (this._state === CLOSING) return;
+    this._state = CLOSING;
+
+    const server = this._server;
+
+    this._detach();
+    if (this.options.port != null) server.close(() => emitClose(this));
+    else if (this.clients && this.clients.size > 0)
+      this._shouldEmitClose = true;
+    else process.nextTick(emitClose, this);
+  }
+
+  /**
+   * Whether a request is for this server.
+   *
+   * @param {http.IncomingMessage} req
+   * @return {boolean}
+   */
+  shouldHandle(req) {
+    if (!this.options.path) return true;
+    const query = req.url.indexOf('?');
+    const pathname = query === -1 ? req.url : req.url.slice(0, query);
+
+    return pathname === this.options.path;
+  }
+
+  /**
+   * Handles an HTTP upgrade request: in an 'upgrade' listener, or in a request
+   * handler of a server that has no such listener.
+   *
+   * @param {http.IncomingMessage} req
+   * @param {net.Socket} socket
+   * @param {Buffer} head the first bytes behind the request
+   * @param {Function} callback (ws, req), called before this returns unless
+   *     `verifyClient` is asynchronous
+   * @throws {Error} if the socket can't be taken over, or was already
+   */
+  handleUpgrade(req, socket, head, callback) {
+    assertIsNew(socket);
+    // Node.js has removed its own, and a reset may come at any time.
+    socket.on('error', socketOnError);
+    assertIsSupported(socket);
+
+    const { headers } = req;
+    const key = headers['sec-websocket-key'];
+    const number = native.check(
+      req.method,
+      headers.upgrade,
+      key,
+      headers['sec-websocket-version'],
+      headers['content-length'],
+      headers['transfer-encoding'],
+    );
+    const refusal = Object.values(native.refusals).find(
+      (row) => row.number === number,
+    );
+
+    if (refusal) {
+      refuse(this, req, socket, refusal);
+      return;
+    }
+    if (!this.shouldHandle(req)) {
+      abortHandshake(socket, 400);
+      return;
+    }
+    const protocols = this._parseProtocols(headers['sec-websocket-protocol']);
+
+    if (protocols === null) {
+      refuse(this, req, socket, native.refusals.PROTOCOL);
+      return;
+    }
+    this._verify(req, socket, () => {
+      this.completeUpgrade({}, key, protocols, req, socket, head, callback);
+    });
+  }
+
+  /**
+   * Takes the connection over, after all checks.
+   *
+   * @param {Object} extensions accepted ones: none
+   * @param {string} key of the request
+   * @param {Set<string>} protocols that the client offers
+   * @param {http.IncomingMessage} req
+   * @param {net.Socket} socket
+   * @param {Buffer} head
+   * @param {Function} callback (ws, req)
+   * @throws {Error} if the socket was taken over already
+   */
+  completeUpgrade(extensions, key, protocols, req, socket, head, callback) {
+    // The client may be gone after an asynchronous verifyClient.
+    if (!socket.readable || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    assertIsNew(socket);
+    if (this._state > RUNNING) {
+      abortHandshake(socket, 503);
+      return;
+    }
+    if (hasEarlierResponse(req, socket)) {
+      refuse(this, req, socket, native.refusals.PIPELINED);
+      return;
+    }
+    const protocol = this._selectProtocol(protocols, req);
+    const response = this._makeResponse(key, protocol, req);
+    let handle;
+
+    try {
+      handle = takeOver(socket, head, response, this.options);
+    } catch {
+      // Out of descriptors or memory: this client is refused, no other.
+      abortHandshake(socket, 503);
+      return;
+    }
+    const ws = new this.options.WebSocket(null, undefined, this.options);
+
+    ws._open(handle, socket, protocol, this);
+    if (this.clients) this.clients.add(ws);
+    callback(ws, req);
+  }
+
+  _parseProtocols(header) {
+    if (header === undefined) return new Set();
+    const list = native.protocols(header);
+    const protocols = new Set(list);
+
+    return list && protocols.size === list.length ? protocols : null;
+  }
+
+  _verify(req, socket, proceed) {
+    const { verifyClient } = this.options;
+
+    if (!verifyClient) {
+      proceed();
+      return;
+    }
+    const isDraft = req.headers['sec-websocket-version'] === '8';
+    const info = {
+      origin: req.headers[isDraft ? 'sec-websocket-origin' : 'origin'],
+      req,
+      secure: Boolean(req.socket.authorized || req.socket.encrypted),
+    };
+
+    if (verifyClient.length !== 2) {
+      if (verifyClient(info)) proceed();
+      else abortHandshake(socket, 401);
+      return;
+    }
+    verifyClient(info, (isVerified, status, message, headers) => {
+      if (isVerified) proceed();
+      else abortHandshake(socket, status || 401, message, headers);
+    });
+  }
+
+  _selectProtocol(protocols, req) {
+    if (protocols.size === 0) return '';
+    if (!this.options.handleProtocols) return protocols.values().next().value;
+    return this.options.handleProtocols(protocols, req) || '';
+  }
+
+  _makeResponse(key, protocol, req) {
+    const response = native.response(key, protocol);
+
+    if (this.listenerCount('headers') === 0) return Buffer.from(response);
+    const lines = response.slice(0, -4).split('\r\n');
+
+    this.emit('headers', lines, req);
+    return Buffer.from(lines.concat('\r\n').join('\r\n'));
+  }
+
+  _attach(server) {
+    this._server = server;
+    this._listeners = {
+      error: this.emit.bind(this, 'error'),
+      listening: this.emit.bind(this, 'listening'),
+      upgrade: (req, socket, head) => {
+        this.handleUpgrade(req, socket, head, (ws) => {
+          this.emit('connection', ws, req);
+        });
+      },
+    };
+    for (const event of Object.keys(this._listeners)) {
+      server.on(event, this._listeners[event]);
+    }
+  }
+
+  _detach() {
+    for (const event of Object.keys(this._listeners)) {
+      this._server.removeListener(event, this._listeners[event]);
+    }
+    this._listeners = {};
+    this._server = null;
+  }
+
+  /** A WebSocket has ended. */
+  _forget(ws) {
+    if (!this.clients) return;
+    this.clients.delete(ws);
+    if (this._shouldEmitClose && this.clients.size === 0) {
+      process.nextTick(emitClose, this);
+    }
+  }
+}
+
+module.exports = WebSocketServer;

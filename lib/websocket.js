@@ -1,0 +1,488 @@
+'use strict';
+
+const EventEmitter = require('events');
+
+const native = require('./native');
+const sender = require('./sender');
+const { fromBytes, isBlob, toBytes } = require('./data');
+const { register } = require('./dispatch');
+const {
+  BINARY_TYPES,
+  CLOSED,
+  CLOSE_ABNORMAL,
+  CLOSE_NO_STATUS,
+  CLOSING,
+  CONNECTING,
+  EMPTY_BUFFER,
+  OPCODE_BINARY,
+  OPCODE_CLOSE,
+  OPCODE_CONTINUATION,
+  OPCODE_PING,
+  OPCODE_PONG,
+  OPCODE_TEXT,
+  OPEN,
+  READY_STATES,
+  kWebSocket,
+} = require('./constants');
+
+const FIN = 0x80;
+
+/** RFC 6455, 5.5: the longest payload of a control frame, in bytes. */
+const CONTROL_PAYLOAD_MAX = 125;
+
+/**
+ * Whether a close frame may carry `code` (RFC 6455, 7.4).
+ *
+ * @param {number} code
+ * @return {boolean}
+ */
+function isValidCloseCode(code) {
+  return (
+    (code >= 1000 &&
+      code <= 1014 &&
+      code !== 1004 &&
+      code !== CLOSE_NO_STATUS &&
+      code !== CLOSE_ABNORMAL) ||
+    (code >= 3000 && code <= 4999)
+  );
+}
+
+/**
+ * The bytes of a close reason.
+ *
+ * @param {(string|Uint8Array|undefined)} reason
+ * @return {Uint8Array} at most 123 bytes
+ * @throws {TypeError|RangeError}
+ */
+function closeReason(reason) {
+  if (reason === undefined || reason.length === 0) return EMPTY_BUFFER;
+  if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
+    throw new TypeError('Second argument must be a string or a Uint8Array');
+  }
+  const bytes = toBytes(reason);
+
+  if (bytes.length > CONTROL_PAYLOAD_MAX - 2) {
+    throw new RangeError('The message must not be greater than 123 bytes');
+  }
+  return bytes;
+}
+
+/**
+ * The error of a peer that broke the protocol.
+ *
+ * @param {number} number of the error in the addon's table
+ * @param {number} detail the number at the end of its message
+ * @return {Error}
+ */
+function protocolError(number, detail) {
+  const { code, hasDetail, isRangeError, message } = native.errors[number];
+  const ErrorClass = isRangeError ? RangeError : Error;
+  const err = new ErrorClass(hasDetail ? message + detail : message);
+
+  err.code = code;
+  return err;
+}
+
+/** The socket that a WebSocket has taken over is gone. */
+function socketOnClose() {
+  this[kWebSocket]._onSocketClose();
+}
+
+/**
+ * One WebSocket connection of a server.
+ *
+ * @extends EventEmitter
+ */
+class WebSocket extends EventEmitter {
+  /**
+   * Made by a WebSocketServer. Clients are not part of this package.
+   *
+   * @param {null} address
+   */
+  constructor(address) {
+    super();
+    if (address !== null) {
+      throw new Error(
+        'The WebSocket client is not part of ws-upgrade yet: ' +
+          'use the one of ws, or the global WebSocket of Node.js 22',
+      );
+    }
+    this._readyState = CONNECTING;
+    this._handle = -1;
+    this._slot = -1;
+    this._binaryType = BINARY_TYPES[0];
+    this._isMuted = false;
+    this._isFragmenting = false;
+    this._isPaused = false;
+    this._isAlive = false;
+    this._isSocketClosed = false;
+    this._protocol = '';
+    this._closeCode = CLOSE_ABNORMAL;
+    this._closeReason = EMPTY_BUFFER;
+    this._unsentBytes = 0;
+    this._callbacks = [];
+    this._positions = [];
+    this._newCallbacks = null;
+    this._jobs = null;
+    this._socket = null;
+    this._server = null;
+  }
+
+  /** Bytes that were sent by the application but not taken by the kernel. */
+  get bufferedAmount() {
+    return Math.max(native.pending(this._handle), 0) + this._unsentBytes;
+  }
+
+  /** 'nodebuffer', 'arraybuffer', 'fragments' or 'blob'. */
+  get binaryType() {
+    return this._binaryType;
+  }
+
+  set binaryType(type) {
+    if (BINARY_TYPES.includes(type)) this._binaryType = type;
+  }
+
+  /** The negotiated extensions: none. */
+  get extensions() {
+    return '';
+  }
+
+  /**
+   * Whether a byte has come from the peer since this was set to false. True
+   * at first; kept by native code, so that no 'pong' listener is needed.
+   */
+  get isAlive() {
+    return this._handle === -1 ? this._isAlive : native.isAlive(this._handle);
+  }
+
+  set isAlive(value) {
+    this._isAlive = Boolean(value);
+    if (this._handle !== -1) native.setAlive(this._handle, this._isAlive);
+  }
+
+  /** Whether pause() was called and resume() was not. */
+  get isPaused() {
+    return this._isPaused;
+  }
+
+  /** The subprotocol that the server selected, or ''. */
+  get protocol() {
+    return this._protocol;
+  }
+
+  /** CONNECTING, OPEN, CLOSING or CLOSED. */
+  get readyState() {
+    return this._readyState;
+  }
+
+  /** Undefined: a server's side has none. */
+  get url() {
+    return undefined;
+  }
+
+  /**
+   * Begins the closing handshake (RFC 6455, 7.1.2), or answers the peer's.
+   *
+   * @param {number} [code] 1000 to 1014 without 1004 to 1006, or 3000 to 4999
+   * @param {(string|Uint8Array)} [reason] at most 123 bytes of UTF-8
+   * @throws {TypeError|RangeError} for any other code or reason
+   */
+  close(code, reason) {
+    if (this._readyState === CLOSED || this._readyState === CLOSING) return;
+    let bytes = EMPTY_BUFFER;
+
+    if (code === undefined) {
+      code = CLOSE_NO_STATUS;
+    } else if (typeof code !== 'number' || !isValidCloseCode(code)) {
+      throw new TypeError('First argument must be a valid error code number');
+    } else {
+      bytes = closeReason(reason);
+    }
+    this._readyState = CLOSING;
+    if (this._jobs === null) native.close(this._handle, code, bytes);
+    else this._jobs.push(() => native.close(this._handle, code, bytes));
+  }
+
+  /** Stops receiving; what has been received already is still emitted. */
+  pause() {
+    if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
+    this._isPaused = true;
+    native.pause(this._handle, true);
+  }
+
+  /** Goes on receiving. */
+  resume() {
+    if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
+    this._isPaused = false;
+    native.pause(this._handle, false);
+  }
+
+  /**
+   * Sends a ping (RFC 6455, 5.5.2).
+   *
+   * @param {*} [data] at most 125 bytes
+   * @param {boolean} [mask=false]
+   * @param {Function} [callback] called when it is sent, or with an error
+   * @throws {RangeError} if there is more data
+   */
+  ping(data, mask, callback) {
+    this._sendControl(OPCODE_PING, data, mask, callback);
+  }
+
+  /**
+   * Sends a pong (RFC 6455, 5.5.3).
+   *
+   * @param {*} [data] at most 125 bytes
+   * @param {boolean} [mask=false]
+   * @param {Function} [callback] called when it is sent, or with an error
+   * @throws {RangeError} if there is more data
+   */
+  pong(data, mask, callback) {
+    this._sendControl(OPCODE_PONG, data, mask, callback);
+  }
+
+  /**
+   * Sends a message, or a fragment of one.
+   *
+   * @param {*} data a string, a number, bytes in any form, or a Blob
+   * @param {Object} [options]
+   * @param {boolean} [options.binary] by default, whether data is no string
+   * @param {boolean} [options.fin=true] whether this is the last fragment
+   * @param {boolean} [options.mask=false]
+   * @param {boolean} [options.compress] without effect
+   * @param {Function} [callback] called when it is sent, or with an error
+   */
+  send(data, options, callback) {
+    if (typeof options === 'function') {
+      callback = options;
+      options = undefined;
+    }
+    if (typeof data === 'number') data = data.toString();
+    if (this._readyState !== OPEN) {
+      this._refuse(data, callback);
+      return;
+    }
+    let opcode = typeof data === 'string' ? OPCODE_TEXT : OPCODE_BINARY;
+    let fin = FIN;
+    let mask = false;
+
+    if (options !== undefined && options !== null) {
+      if (options.binary !== undefined) {
+        opcode = options.binary ? OPCODE_BINARY : OPCODE_TEXT;
+      }
+      if (options.fin !== undefined && !options.fin) fin = 0;
+      mask = Boolean(options.mask);
+    }
+    if (this._jobs === null && (data instanceof Uint8Array || !isBlob(data))) {
+      this._sendFrame(data || EMPTY_BUFFER, opcode, fin, mask, callback);
+    } else {
+      this._sendLater(data || EMPTY_BUFFER, opcode, fin, mask, callback);
+    }
+  }
+
+  /** Ends the connection at once, without a closing handshake. */
+  terminate() {
+    if (this._readyState === CLOSED) return;
+    this._readyState = CLOSING;
+    this._isMuted = true;
+    native.terminate(this._handle);
+  }
+
+  /**
+   * Opens this WebSocket on a connection that was taken over.
+   *
+   * @param {number} handle of the connection
+   * @param {net.Socket} socket that the connection was taken from
+   * @param {string} protocol the selected one, or ''
+   * @param {WebSocketServer} server
+   */
+  _open(handle, socket, protocol, server) {
+    this._handle = handle;
+    this._slot = register(this, handle);
+    this._socket = socket;
+    this._protocol = protocol;
+    this._server = server;
+    this._readyState = OPEN;
+    socket[kWebSocket] = this;
+    socket.on('close', socketOnClose);
+  }
+
+  _refuse(data, callback) {
+    if (this._readyState === CONNECTING) {
+      throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
+    }
+    if (data) {
+      this._unsentBytes += isBlob(data) ? data.size : toBytes(data).length;
+    }
+    if (callback) {
+      process.nextTick(
+        callback,
+        new Error(
+          `WebSocket is not open: readyState ${this._readyState} ` +
+            `(${READY_STATES[this._readyState]})`,
+        ),
+      );
+    }
+  }
+
+  _sendFrame(data, opcode, fin, mask, callback) {
+    if (opcode < OPCODE_CLOSE) {
+      if (this._isFragmenting) opcode = OPCODE_CONTINUATION;
+      this._isFragmenting = fin === 0;
+    }
+    if (mask) sender.sendMasked(this, fin | opcode, toBytes(data));
+    else if (typeof data === 'string') {
+      sender.sendText(this, fin | opcode, data);
+    } else {
+      sender.sendBytes(this, fin | opcode, toBytes(data));
+    }
+    if (callback) sender.addCallback(this, callback);
+  }
+
+  _sendControl(opcode, data, mask, callback) {
+    if (typeof data === 'function') {
+      callback = data;
+      data = mask = undefined;
+    } else if (typeof mask === 'function') {
+      callback = mask;
+      mask = undefined;
+    }
+    if (typeof data === 'number') data = data.toString();
+    if (this._readyState !== OPEN) {
+      this._refuse(data, callback);
+      return;
+    }
+    const isLater = isBlob(data);
+    const payload = isLater ? data : toBytes(data || EMPTY_BUFFER);
+
+    if ((isLater ? data.size : payload.length) > CONTROL_PAYLOAD_MAX) {
+      throw new RangeError('The data size must not be greater than 125 bytes');
+    }
+    if (isLater || this._jobs !== null) {
+      this._sendLater(payload, opcode, FIN, mask, callback);
+    } else {
+      this._sendFrame(payload, opcode, FIN, mask, callback);
+    }
+  }
+
+  /** A Blob is read first; frames that come meanwhile wait behind it. */
+  _sendLater(data, opcode, fin, mask, callback) {
+    const size = isBlob(data) ? data.size : toBytes(data).length;
+
+    this._unsentBytes += size;
+    this._addJob(async () => {
+      const bytes = isBlob(data) ? Buffer.from(await data.arrayBuffer()) : data;
+
+      this._unsentBytes -= size;
+      if (this._handle === -1 || this._isMuted) {
+        if (callback) {
+          process.nextTick(
+            callback,
+            new Error('The socket was closed while the blob was being read'),
+          );
+        }
+        return;
+      }
+      this._sendFrame(bytes, opcode, fin, mask, callback);
+    });
+  }
+
+  _addJob(job) {
+    if (this._jobs === null) {
+      this._jobs = [job];
+      this._runJobs();
+    } else {
+      this._jobs.push(job);
+    }
+  }
+
+  async _runJobs() {
+    while (this._jobs.length > 0) {
+      try {
+        await this._jobs.shift()();
+      } catch (err) {
+        // A Blob that cannot be read leaves a message with a hole.
+        this.terminate();
+        process.nextTick(() => this.emit('error', err));
+      }
+    }
+    this._jobs = null;
+  }
+
+  _onMessage(data, isBinary) {
+    if (this._isMuted) return;
+    if (isBinary && this._binaryType !== 'nodebuffer') {
+      data = fromBytes(data, this._binaryType);
+    }
+    this.emit('message', data, isBinary);
+  }
+
+  /** A listener has transferred the memory of messages that come behind. */
+  _onDetached() {
+    this.terminate();
+    const err = new Error(
+      'The memory of a received message was transferred by a listener of ' +
+        'another one: transfer a copy instead',
+    );
+
+    err.code = 'WSU_ERR_DETACHED_MESSAGE';
+    process.nextTick(() => this.emit('error', err));
+  }
+
+  _onPing(data) {
+    if (!this._isMuted) this.emit('ping', data);
+  }
+
+  _onPong(data) {
+    if (!this._isMuted) this.emit('pong', data);
+  }
+
+  _onCloseFrame(code, reason) {
+    this._closeCode = code;
+    this._closeReason = Buffer.from(reason);
+    if (this._readyState === OPEN) this._readyState = CLOSING;
+    native.close(this._handle, code, this._closeReason);
+  }
+
+  _onError(number, detail) {
+    if (this._isMuted) return;
+    if (this._readyState === OPEN) this._readyState = CLOSING;
+    native.close(this._handle, native.errors[number].closeCode, EMPTY_BUFFER);
+    this.emit('error', protocolError(number, detail));
+  }
+
+  _onEnd() {
+    if (this._readyState === OPEN) this._readyState = CLOSING;
+  }
+
+  _onClosed() {
+    this._isAlive = false;
+    this._handle = -1;
+    this._readyState = CLOSING;
+    sender.failCallbacks(this);
+    if (this._isSocketClosed) this._emitClose();
+    else this._socket.destroy();
+  }
+
+  /** The application has destroyed the socket, or _onClosed() has. */
+  _onSocketClose() {
+    this._isSocketClosed = true;
+    if (this._handle === -1) this._emitClose();
+    else this.terminate();
+  }
+
+  _emitClose() {
+    this._readyState = CLOSED;
+    if (this._server !== null) this._server._forget(this);
+    this.emit('close', this._closeCode, this._closeReason);
+  }
+}
+
+READY_STATES.forEach((name, value) => {
+  const descriptor = { enumerable: true, value };
+
+  Object.defineProperty(WebSocket, name, descriptor);
+  Object.defineProperty(WebSocket.prototype, name, descriptor);
+});
+
+module.exports = WebSocket;

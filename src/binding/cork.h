@@ -1,0 +1,36 @@
+/*
+ * Sending: JavaScript writes frames one behind the other into the cork, and
+ * into the directory whose they are. A flush makes one system call for each
+ * connection, whatever the order in which frames of several were written.
+ *
+ * The directory is an Int32Array:
+ *   [0]  how many entries there are
+ *   [1]  bytes of the cork in use
+ *   [2]  the slot whose entry is the last one and may still grow, or -1
+ *   [3]  whether send callbacks wait for the next flush
+ *   [4 + 2i], [5 + 2i]  slot and bytes of entry i, in the order of the cork
+ */
+#ifndef WSU_CORK_H
+#define WSU_CORK_H
+
+#include "env.h"
+
+#define WSU_DIRECTORY_HEADER 4u
+
+/* Entries of the directory; lib/native.js has the same. */
+#define WSU_DIRECTORY_ENTRIES 4096u
+
+/*
+ * Sends everything in the cork and empties it. Returns whether send callbacks
+ * wait for that.
+ */
+bool wsu_cork_flush(wsu_env_t *env);
+
+/* Sends what the cork has for `tcp`, and `pieces` (3 at most) behind it. */
+void wsu_cork_send(wsu_env_t *env, wsu_tcp_t *tcp, const struct iovec *pieces,
+                   int count);
+
+/* Bytes of `tcp` that are not with the kernel yet. */
+size_t wsu_cork_pending(wsu_env_t *env, wsu_tcp_t *tcp);
+
+#endif

@@ -1,0 +1,173 @@
+#include "env.h"
+
+#include <stdlib.h>
+
+#include "cork.h"
+#include "events.h"
+
+/* Frees the state once neither the loop nor a connection needs it. */
+static void finish(wsu_env_t *env) {
+  napi_async_cleanup_hook_handle cleanup = env->cleanup;
+
+  if (!env->loop_is_closed || env->loop.closing > 0)
+    return;
+  wsu_slots_free(&env->slots);
+  free(env->events);
+  free(env->cork_entries);
+  free(env);
+  /* Node goes on with its own teardown from here. */
+  if (cleanup != NULL)
+    (void)napi_remove_async_cleanup_hook(cleanup);
+}
+
+static void on_close(wsu_tcp_t *tcp) {
+  wsu_env_t *env = tcp->loop->data;
+
+  if (!env->is_exiting)
+    wsu_events_on_close(tcp);
+  else
+    finish(env);
+}
+
+static void on_loop_close(void *data) {
+  wsu_env_t *env = data;
+
+  env->loop_is_closed = true;
+  finish(env);
+}
+
+static void settle(wsu_env_t *env) {
+  napi_handle_scope scope;
+
+  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return;
+  while (!wsu_env_call(env, env->settle, 0, NULL, NULL))
+    if (env->is_exiting)
+      break;
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+static void on_turn(void *data) {
+  wsu_env_t *env = data;
+
+  if (env->is_exiting)
+    return;
+  wsu_events_dispatch(env);
+  if (!env->is_exiting && env->is_corked && wsu_cork_flush(env))
+    settle(env);
+}
+
+static const wsu_loop_owner_t owner = {
+    .on_event = wsu_events_on_event,
+    .on_end = wsu_events_on_end,
+    .on_progress = wsu_events_on_progress,
+    .on_close = on_close,
+    .on_turn = on_turn,
+    .on_loop_close = on_loop_close,
+};
+
+/*
+ * The environment is being torn down: nothing runs JavaScript any more, all
+ * descriptors are closed, and the memory goes when libuv has let go of it.
+ */
+static void on_cleanup(napi_async_cleanup_hook_handle handle, void *arg) {
+  wsu_env_t *env = arg;
+
+  (void)handle;
+  env->is_exiting = true;
+  for (uint32_t i = 0; i < env->slots.capacity; i++) {
+    wsu_tcp_t *tcp = wsu_slots_at(&env->slots, i);
+
+    if (tcp != NULL)
+      wsu_tcp_terminate(tcp);
+  }
+  wsu_loop_close(&env->loop);
+}
+
+static napi_status create_async_context(wsu_env_t *env) {
+  napi_value name;
+  napi_status status =
+      napi_create_string_utf8(env->napi, "WSUPGRADE", NAPI_AUTO_LENGTH, &name);
+
+  if (status != napi_ok)
+    return status;
+  return napi_async_init(env->napi, NULL, name, &env->async_context);
+}
+
+wsu_env_t *wsu_env_create(napi_env napi) {
+  wsu_env_t *env = calloc(1, sizeof(*env));
+  uv_loop_t *uv;
+
+  if (env == NULL)
+    goto fail;
+  env->napi = napi;
+  wsu_slots_init(&env->slots);
+  env->cork_entries =
+      malloc(WSU_DIRECTORY_ENTRIES * sizeof(*env->cork_entries));
+  if (env->cork_entries == NULL || !wsu_events_reserve(env) ||
+      napi_get_uv_event_loop(napi, &uv) != napi_ok ||
+      create_async_context(env) != napi_ok ||
+      wsu_loop_init(&env->loop, uv, &owner, env) != 0)
+    goto fail;
+  if (napi_add_async_cleanup_hook(napi, on_cleanup, env, &env->cleanup) !=
+          napi_ok ||
+      napi_set_instance_data(napi, env, NULL, NULL) != napi_ok) {
+    /* Closing the loop leads to finish(), which frees the rest. */
+    env->is_exiting = true;
+    wsu_loop_close(&env->loop);
+    (void)napi_throw_error(napi, NULL, "ws-upgrade could not be started");
+    return NULL;
+  }
+  return env;
+
+fail:
+  if (env != NULL) {
+    free(env->cork_entries);
+    free(env->events);
+    free(env);
+  }
+  (void)napi_throw_error(napi, NULL, "Not enough memory for ws-upgrade");
+  return NULL;
+}
+
+wsu_env_t *wsu_env_get(napi_env napi) {
+  void *data = NULL;
+  wsu_env_t *env;
+
+  if (napi_get_instance_data(napi, &data) != napi_ok || data == NULL)
+    return NULL;
+  env = data;
+  return env->is_exiting ? NULL : env;
+}
+
+/* Gives what was thrown to 'uncaughtException'. */
+static void report_exception(wsu_env_t *env) {
+  napi_value exception;
+  bool is_pending = false;
+
+  if (napi_is_exception_pending(env->napi, &is_pending) != napi_ok ||
+      !is_pending ||
+      napi_get_and_clear_last_exception(env->napi, &exception) != napi_ok ||
+      napi_fatal_exception(env->napi, exception) != napi_ok)
+    /* A worker that is being terminated can run no JavaScript any more. */
+    env->is_exiting = true;
+}
+
+bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
+                  const napi_value *argv, napi_value *result) {
+  napi_value global;
+  napi_value callee;
+  napi_status status;
+
+  if (napi_get_global(env->napi, &global) != napi_ok ||
+      napi_get_reference_value(env->napi, function, &callee) != napi_ok) {
+    env->is_exiting = true;
+    return false;
+  }
+  status = napi_make_callback(env->napi, env->async_context, global, callee,
+                              argc, argv, result);
+  if (status == napi_ok)
+    return true;
+  report_exception(env);
+  return false;
+}

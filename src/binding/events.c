@@ -1,0 +1,304 @@
+#include "events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Payloads in the slab begin at a multiple of this, as in Node's own pool. */
+#define SLAB_ALIGNMENT 8u
+
+static wsu_env_t *env_of(const wsu_tcp_t *tcp) {
+  return tcp->loop->data;
+}
+
+bool wsu_events_reserve(wsu_env_t *env) {
+  /* A full ring and, beyond it, PROGRESS and CLOSED of every connection. */
+  uint32_t needed = WSU_RING_EVENTS + 2 * env->slots.capacity;
+  wsu_ring_event_t *events;
+
+  if (needed <= env->event_capacity)
+    return true;
+  events = realloc(env->events, needed * sizeof(*events));
+  if (events == NULL)
+    return false;
+  env->events = events;
+  env->event_capacity = needed;
+  return true;
+}
+
+static void push(wsu_env_t *env, const wsu_tcp_t *tcp, int32_t kind, int32_t a,
+                 int32_t b) {
+  if (env->event_count < env->event_capacity)
+    env->events[env->event_count++] =
+        (wsu_ring_event_t){(int32_t)tcp->slot, kind, a, b};
+}
+
+/* Drops what an N-API call has thrown: the caller has another way out. */
+static void clear_exception(napi_env napi) {
+  napi_value exception;
+  bool is_pending = false;
+
+  if (napi_is_exception_pending(napi, &is_pending) == napi_ok && is_pending)
+    (void)napi_get_and_clear_last_exception(napi, &exception);
+}
+
+static void forget_slab(wsu_env_t *env) {
+  env->slab_data = NULL;
+  env->slab_size = 0;
+}
+
+static void find_slab(wsu_env_t *env) {
+  napi_handle_scope scope;
+  napi_value slab;
+  void *data = NULL;
+  size_t size = 0;
+
+  if (env->slab == NULL || napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return;
+  if (napi_get_reference_value(env->napi, env->slab, &slab) == napi_ok &&
+      slab != NULL &&
+      napi_get_arraybuffer_info(env->napi, slab, &data, &size) == napi_ok) {
+    env->slab_data = data;
+    env->slab_size = size;
+  }
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+static bool slab_has_room(wsu_env_t *env, size_t len) {
+  if (env->slab_data == NULL)
+    find_slab(env);
+  return env->slab_data != NULL && env->slab_used <= env->slab_size &&
+         len <= env->slab_size - env->slab_used;
+}
+
+static void keep_slab(wsu_env_t *env, napi_value slab) {
+  napi_ref ref;
+  bool is_arraybuffer = false;
+
+  if (napi_is_arraybuffer(env->napi, slab, &is_arraybuffer) != napi_ok ||
+      !is_arraybuffer ||
+      napi_create_reference(env->napi, slab, 1, &ref) != napi_ok)
+    return;
+  if (env->slab != NULL)
+    (void)napi_delete_reference(env->napi, env->slab);
+  env->slab = ref;
+  env->slab_used = 0;
+  forget_slab(env);
+}
+
+/* Copies `count` events to JavaScript's ring. False if it has gone. */
+static bool fill_ring(wsu_env_t *env, const wsu_ring_event_t *events,
+                      uint32_t count) {
+  napi_value ring;
+  void *data = NULL;
+  size_t length = 0;
+
+  if (napi_get_reference_value(env->napi, env->ring, &ring) != napi_ok ||
+      napi_get_typedarray_info(env->napi, ring, NULL, &length, &data, NULL,
+                               NULL) != napi_ok ||
+      data == NULL || length < count * WSU_RING_FIELDS)
+    return false;
+  memcpy(data, events, count * sizeof(*events));
+  return true;
+}
+
+/*
+ * Calls JavaScript's dispatch until all `count` events are through: it goes on
+ * behind the event whose listener threw.
+ */
+static void call_dispatch(wsu_env_t *env, uint32_t count, bool wants_slab) {
+  napi_value argv[2];
+  napi_value result = NULL;
+
+  if (napi_create_uint32(env->napi, count, &argv[0]) != napi_ok ||
+      napi_get_boolean(env->napi, wants_slab, &argv[1]) != napi_ok)
+    return;
+  while (!wsu_env_call(env, env->dispatch, 2, argv, &result))
+    if (env->is_exiting)
+      return;
+  if (result != NULL)
+    keep_slab(env, result);
+}
+
+static void hand_over(wsu_env_t *env, const wsu_ring_event_t *events,
+                      uint32_t count, bool wants_slab) {
+  napi_handle_scope scope;
+
+  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return;
+  if (fill_ring(env, events, count))
+    call_dispatch(env, count, wants_slab);
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+static void recycle_slots(wsu_env_t *env, const wsu_ring_event_t *events,
+                          uint32_t count) {
+  for (uint32_t i = 0; i < count && env->closed_count > 0; i++) {
+    if (events[i].kind == WSU_RING_CLOSED) {
+      wsu_slots_recycle(&env->slots, (uint32_t)events[i].slot);
+      env->closed_count--;
+    }
+  }
+}
+
+/*
+ * With `wants_slab` JavaScript is called even without events. Events that come
+ * up while JavaScript runs are behind those that it works on.
+ */
+static void dispatch(wsu_env_t *env, bool wants_slab) {
+  if (env->is_dispatching || env->is_exiting)
+    return;
+  env->is_dispatching = true;
+  do {
+    uint32_t count =
+        env->event_count < WSU_RING_EVENTS ? env->event_count : WSU_RING_EVENTS;
+
+    hand_over(env, env->events, count, wants_slab);
+    recycle_slots(env, env->events, count);
+    env->event_count -= count;
+    memmove(env->events, env->events + count,
+            env->event_count * sizeof(*env->events));
+    forget_slab(env);
+  } while (env->event_count > 0 && !env->is_exiting);
+  env->large_count = 0;
+  env->is_dispatching = false;
+}
+
+void wsu_events_dispatch(wsu_env_t *env) {
+  if (env->event_count > 0)
+    dispatch(env, false);
+  /* Other callbacks of the loop may run JavaScript before the next turn. */
+  forget_slab(env);
+}
+
+/*
+ * Makes a place for `len` bytes. JavaScript may run in here, so that the
+ * connection may be closing afterwards. Returns NULL if there is no memory;
+ * `*offset` is where the bytes are in the slab.
+ */
+static uint8_t *reserve_in_slab(wsu_env_t *env, size_t len, int32_t *offset) {
+  if (!slab_has_room(env, len)) {
+    dispatch(env, true);
+    if (!slab_has_room(env, len))
+      return NULL;
+  }
+  *offset = (int32_t)env->slab_used;
+  return env->slab_data + env->slab_used;
+}
+
+static void commit_to_slab(wsu_env_t *env, size_t len) {
+  env->slab_used += (len + SLAB_ALIGNMENT - 1) & ~(size_t)(SLAB_ALIGNMENT - 1);
+}
+
+static void read_to_slab(wsu_env_t *env, wsu_tcp_t *tcp,
+                         const wsu_event_t *event, int32_t kind,
+                         int32_t extra) {
+  int32_t offset;
+  uint8_t *dest = reserve_in_slab(env, event->length, &offset);
+
+  if (tcp->is_closing)
+    return;
+  if (dest == NULL) {
+    wsu_connection_fail(&tcp->connection, WSU_ERR_OUT_OF_MEMORY);
+    return;
+  }
+  if (wsu_connection_read(&tcp->connection, dest) != 0)
+    return;
+  commit_to_slab(env, event->length);
+  push(env, tcp, kind, offset, (int32_t)event->length + extra);
+}
+
+/* Reads a payload to a Buffer of its own. */
+static bool read_to_buffer(wsu_env_t *env, wsu_tcp_t *tcp, size_t len) {
+  napi_env napi = env->napi;
+  napi_value large;
+  napi_value buffer;
+  void *data;
+
+  if (napi_create_buffer(napi, len, &data, &buffer) != napi_ok) {
+    clear_exception(napi);
+    wsu_connection_fail(&tcp->connection, WSU_ERR_OUT_OF_MEMORY);
+    return false;
+  }
+  if (wsu_connection_read(&tcp->connection, data) != 0)
+    return false;
+  if (napi_get_reference_value(napi, env->large, &large) != napi_ok ||
+      napi_set_element(napi, large, env->large_count, buffer) != napi_ok) {
+    clear_exception(napi);
+    wsu_connection_fail(&tcp->connection, WSU_ERR_OUT_OF_MEMORY);
+    return false;
+  }
+  return true;
+}
+
+static void on_large_message(wsu_env_t *env, wsu_tcp_t *tcp,
+                             const wsu_event_t *event) {
+  napi_handle_scope scope;
+
+  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return;
+  if (read_to_buffer(env, tcp, event->length))
+    push(env, tcp,
+         event->is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT,
+         (int32_t)env->large_count++, 0);
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+void wsu_events_on_event(wsu_tcp_t *tcp, const wsu_event_t *event) {
+  wsu_env_t *env = env_of(tcp);
+
+  if (env->event_count >= WSU_RING_EVENTS) {
+    dispatch(env, false);
+    if (tcp->is_closing)
+      return;
+  }
+  switch (event->kind) {
+  case WSU_EVENT_MESSAGE:
+    if (event->length > WSU_SLAB_PAYLOAD_MAX)
+      on_large_message(env, tcp, event);
+    else
+      read_to_slab(env, tcp, event,
+                   event->is_binary ? WSU_RING_BINARY : WSU_RING_TEXT, 0);
+    break;
+  case WSU_EVENT_PING:
+    read_to_slab(env, tcp, event, WSU_RING_PING, 0);
+    break;
+  case WSU_EVENT_PONG:
+    read_to_slab(env, tcp, event, WSU_RING_PONG, 0);
+    break;
+  case WSU_EVENT_CLOSE:
+    read_to_slab(env, tcp, event, WSU_RING_CLOSE, event->close_code * 256);
+    break;
+  default:
+    push(env, tcp, WSU_RING_ERROR, event->err, (int32_t)event->detail);
+  }
+}
+
+void wsu_events_on_end(wsu_tcp_t *tcp) {
+  push(env_of(tcp), tcp, WSU_RING_END, 0, 0);
+}
+
+void wsu_events_on_progress(wsu_tcp_t *tcp) {
+  wsu_env_t *env = env_of(tcp);
+
+  if (tcp->progress_is_known)
+    return;
+  tcp->progress_is_known = true;
+  push(env, tcp, WSU_RING_PROGRESS, 0, 0);
+  wsu_loop_request_turn(&env->loop);
+}
+
+void wsu_events_on_close(wsu_tcp_t *tcp) {
+  wsu_env_t *env = env_of(tcp);
+
+  if (tcp->slot == WSU_NO_SLOT)
+    return;
+  wsu_slots_remove(&env->slots, tcp);
+  push(env, tcp, WSU_RING_CLOSED, 0, 0);
+  env->closed_count++;
+  /*
+   * Without any other handle the loop ends after this phase, so that there is
+   * no later turn to wait for.
+   */
+  if (env->loop.closing == 0)
+    wsu_events_dispatch(env);
+}

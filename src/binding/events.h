@@ -1,0 +1,25 @@
+/*
+ * Events of connections to JavaScript: payloads go to the slab, everything
+ * else to the ring, and one call hands the ring over.
+ */
+#ifndef WSU_EVENTS_H
+#define WSU_EVENTS_H
+
+#include "env.h"
+
+/* Payloads over this many bytes get memory of their own. */
+#define WSU_SLAB_PAYLOAD_MAX (16u * 1024u)
+
+/* The owner's functions of a loop: see wsu_loop_owner_t. */
+void wsu_events_on_event(wsu_tcp_t *tcp, const wsu_event_t *event);
+void wsu_events_on_end(wsu_tcp_t *tcp);
+void wsu_events_on_progress(wsu_tcp_t *tcp);
+void wsu_events_on_close(wsu_tcp_t *tcp);
+
+/* Makes room for the events of one more connection. False: no memory. */
+bool wsu_events_reserve(wsu_env_t *env);
+
+/* Hands the pending events to JavaScript, if there are any. */
+void wsu_events_dispatch(wsu_env_t *env);
+
+#endif

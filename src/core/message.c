@@ -1,0 +1,104 @@
+#include "message.h"
+
+#include <string.h>
+
+#include "mask.h"
+
+static bool is_validated(const wsu_message_t *message,
+                         const wsu_message_limits_t *limits) {
+  return message->opcode == WSU_OPCODE_TEXT && !limits->skips_utf8_validation;
+}
+
+/* Counts a new frame against the limits, before a byte of it is stored. */
+static int start_frame(wsu_message_t *message, const wsu_frame_t *frame,
+                       const wsu_message_limits_t *limits) {
+  if (frame->opcode != WSU_OPCODE_CONTINUATION)
+    message->opcode = frame->opcode;
+  /* Both are at most 2^53 - 1 here, so the sum cannot overflow. */
+  message->declared += frame->length;
+  if (limits->max_payload != 0 && message->declared > limits->max_payload)
+    return WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH;
+  if (message->declared > SIZE_MAX / 2)
+    return WSU_ERR_OUT_OF_MEMORY;
+  message->fragments++;
+  if (limits->max_fragments != 0 && message->fragments > limits->max_fragments)
+    return WSU_ERR_TOO_MANY_FRAGMENTS;
+  return 0;
+}
+
+static int collect(wsu_message_t *message, const wsu_part_t *part,
+                   const wsu_message_limits_t *limits) {
+  uint8_t *dest = wsu_buffer_reserve(&message->collected, part->length,
+                                     (size_t)message->declared);
+  bool is_ascii;
+
+  if (dest == NULL)
+    return WSU_ERR_OUT_OF_MEMORY;
+  is_ascii = wsu_mask_copy(dest, part->payload, part->length, part->key);
+  wsu_buffer_commit(&message->collected, part->length);
+  if (is_validated(message, limits) &&
+      !(is_ascii && wsu_utf8_is_complete(&message->utf8)) &&
+      !wsu_utf8_feed(&message->utf8, dest, part->length))
+    return WSU_ERR_INVALID_UTF8;
+  return 0;
+}
+
+int wsu_message_add(wsu_message_t *message, const wsu_part_t *part,
+                    const wsu_message_limits_t *limits) {
+  int err;
+
+  if (part->starts) {
+    err = start_frame(message, part->frame, limits);
+    if (err)
+      return err;
+    if (part->ends && part->frame->fin &&
+        part->frame->opcode != WSU_OPCODE_CONTINUATION) {
+      message->direct = *part;
+      message->is_direct = true;
+      return 1;
+    }
+  }
+  if (part->length > 0) {
+    err = collect(message, part, limits);
+    if (err)
+      return err;
+  }
+  if (!part->ends || !part->frame->fin)
+    return 0;
+  if (is_validated(message, limits) && !wsu_utf8_is_complete(&message->utf8))
+    return WSU_ERR_INVALID_UTF8;
+  return 1;
+}
+
+size_t wsu_message_length(const wsu_message_t *message) {
+  return message->is_direct ? message->direct.length
+                            : wsu_buffer_length(&message->collected);
+}
+
+int wsu_message_read(wsu_message_t *message, uint8_t *dest,
+                     const wsu_message_limits_t *limits) {
+  int err = 0;
+
+  if (message->is_direct) {
+    const wsu_part_t *part = &message->direct;
+    bool is_ascii = wsu_mask_copy(dest, part->payload, part->length, part->key);
+
+    if (!is_ascii && is_validated(message, limits) &&
+        !wsu_utf8_is_valid(dest, part->length))
+      err = WSU_ERR_INVALID_UTF8;
+  } else if (wsu_buffer_length(&message->collected) > 0) {
+    memcpy(dest, wsu_buffer_bytes(&message->collected),
+           wsu_buffer_length(&message->collected));
+  }
+  wsu_message_reset(message);
+  return err;
+}
+
+void wsu_message_reset(wsu_message_t *message) {
+  if (message->collected.data != NULL)
+    wsu_buffer_free(&message->collected);
+  message->declared = 0;
+  message->fragments = 0;
+  message->utf8 = (wsu_utf8_t){0};
+  message->is_direct = false;
+}

@@ -1,0 +1,151 @@
+#include "loop.h"
+
+#include <stdlib.h>
+
+#include "tcp.h"
+
+/* ms between two looks at the deadlines, however many there are. */
+#define TIMER_STEP 20u
+
+static void process_ready(wsu_loop_t *loop) {
+  wsu_queue_t batch;
+
+  /* What becomes ready meanwhile waits for the next turn. */
+  wsu_queue_move(&loop->ready, &batch);
+  while (!wsu_queue_is_empty(&batch)) {
+    wsu_queue_t *node = batch.next;
+
+    wsu_queue_remove(node);
+    wsu_tcp_process(wsu_queue_element(node, wsu_tcp_t, ready));
+  }
+}
+
+static void flush_dirty(wsu_loop_t *loop) {
+  while (!wsu_queue_is_empty(&loop->dirty)) {
+    wsu_queue_t *node = loop->dirty.next;
+
+    wsu_queue_remove(node);
+    wsu_tcp_flush(wsu_queue_element(node, wsu_tcp_t, dirty));
+  }
+}
+
+static void run_turn(wsu_loop_t *loop) {
+  /* An owner that runs the loop from inside of a turn gets no second one. */
+  if (loop->in_turn || loop->is_closing)
+    return;
+  if (!loop->has_work && wsu_queue_is_empty(&loop->ready))
+    return;
+  loop->in_turn = true;
+  loop->has_work = false;
+  process_ready(loop);
+  loop->owner->on_turn(loop->data);
+  flush_dirty(loop);
+  loop->in_turn = false;
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+  run_turn(handle->data);
+}
+
+static void on_check(uv_check_t *handle) {
+  run_turn(handle->data);
+}
+
+static void on_timer(uv_timer_t *handle);
+
+static void start_timer(wsu_loop_t *loop, uint64_t due) {
+  uint64_t now = uv_now(loop->uv);
+
+  if (loop->timer_due != 0 && loop->timer_due <= due)
+    return;
+  loop->timer_due = due;
+  /* Fails only for a closing handle, and then no deadline matters. */
+  (void)uv_timer_start(loop->timer, on_timer, due > now ? due - now : 0, 0);
+}
+
+static void on_timer(uv_timer_t *handle) {
+  wsu_loop_t *loop = handle->data;
+  uint64_t now = uv_now(loop->uv);
+  uint64_t next = UINT64_MAX;
+  wsu_queue_t batch;
+
+  loop->timer_due = 0;
+  wsu_queue_move(&loop->timed, &batch);
+  while (!wsu_queue_is_empty(&batch)) {
+    wsu_queue_t *node = batch.next;
+    wsu_tcp_t *tcp = wsu_queue_element(node, wsu_tcp_t, timed);
+
+    wsu_queue_remove(node);
+    if (wsu_connection_is_overdue(&tcp->connection, now)) {
+      wsu_tcp_terminate(tcp);
+      continue;
+    }
+    wsu_queue_push(&loop->timed, node);
+    if (tcp->connection.close_by < next)
+      next = tcp->connection.close_by;
+  }
+  if (next != UINT64_MAX)
+    start_timer(loop, next < now + TIMER_STEP ? now + TIMER_STEP : next);
+}
+
+void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_tcp *tcp) {
+  wsu_queue_push(&loop->timed, &tcp->timed);
+  start_timer(loop, tcp->connection.close_by);
+}
+
+static void on_handle_close(uv_handle_t *handle) {
+  wsu_loop_t *loop = handle->data;
+
+  free(handle);
+  if (--loop->handles > 0)
+    return;
+  free(loop->buffer);
+  loop->buffer = NULL;
+  loop->owner->on_loop_close(loop->data);
+}
+
+int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
+                  const wsu_loop_owner_t *owner, void *data) {
+  *loop = (wsu_loop_t){.uv = uv, .owner = owner, .data = data};
+  wsu_queue_init(&loop->ready);
+  wsu_queue_init(&loop->dirty);
+  wsu_queue_init(&loop->timed);
+
+  /* The sizes are those of the libuv that runs, not of its header. */
+  loop->prepare = malloc(uv_handle_size(UV_PREPARE));
+  loop->check = malloc(uv_handle_size(UV_CHECK));
+  loop->timer = malloc(uv_handle_size(UV_TIMER));
+  loop->buffer = malloc(WSU_RECEIVE_SIZE);
+  if (loop->prepare == NULL || loop->check == NULL || loop->timer == NULL ||
+      loop->buffer == NULL) {
+    free(loop->prepare);
+    free(loop->check);
+    free(loop->timer);
+    free(loop->buffer);
+    return UV_ENOMEM;
+  }
+
+  /* These fail only for a missing callback. */
+  (void)uv_prepare_init(uv, loop->prepare);
+  (void)uv_check_init(uv, loop->check);
+  (void)uv_timer_init(uv, loop->timer);
+  loop->prepare->data = loop;
+  loop->check->data = loop;
+  loop->timer->data = loop;
+  loop->handles = 3;
+  (void)uv_prepare_start(loop->prepare, on_prepare);
+  (void)uv_check_start(loop->check, on_check);
+  uv_unref((uv_handle_t *)loop->prepare);
+  uv_unref((uv_handle_t *)loop->check);
+  uv_unref((uv_handle_t *)loop->timer);
+  return 0;
+}
+
+void wsu_loop_close(wsu_loop_t *loop) {
+  if (loop->is_closing)
+    return;
+  loop->is_closing = true;
+  uv_close((uv_handle_t *)loop->prepare, on_handle_close);
+  uv_close((uv_handle_t *)loop->check, on_handle_close);
+  uv_close((uv_handle_t *)loop->timer, on_handle_close);
+}

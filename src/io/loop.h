@@ -1,0 +1,84 @@
+/*
+ * What the connections of one event loop share: the turn, the receive buffer
+ * and the timer that ends overdue closing handshakes.
+ *
+ * A turn comes after libuv has polled, and once more before it does: ready
+ * connections are received from, the owner hands the events over, and what was
+ * written meanwhile is sent. The poll callbacks themselves only note that a
+ * connection is ready, so that everything between two calls into the owner
+ * happens in one stretch.
+ */
+#ifndef WSU_LOOP_H
+#define WSU_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "connection.h"
+#include "queue.h"
+
+/* Bytes that one connection may receive in a turn. */
+#define WSU_RECEIVE_SIZE (512u * 1024u)
+
+struct wsu_tcp;
+
+/* The owner's functions. None of them may close the loop. */
+typedef struct wsu_loop_owner {
+  /* Something was received; if it has a payload, it is read in here. */
+  void (*on_event)(struct wsu_tcp *tcp, const wsu_event_t *event);
+  /* The peer's bytes have ended. */
+  void (*on_end)(struct wsu_tcp *tcp);
+  /* The kernel took bytes of the output, if tcp->reports_progress is set. */
+  void (*on_progress)(struct wsu_tcp *tcp);
+  /* The connection is gone, `tcp` is freed when this returns. */
+  void (*on_close)(struct wsu_tcp *tcp);
+  /* All that was ready has been received; what is sent now goes out. */
+  void (*on_turn)(void *data);
+  /* The loop's own handles are closed: wsu_loop_close() is complete. */
+  void (*on_loop_close)(void *data);
+} wsu_loop_owner_t;
+
+typedef struct wsu_loop {
+  uv_loop_t *uv;
+  const wsu_loop_owner_t *owner;
+  void *data; /* the owner's */
+  uv_prepare_t *prepare;
+  uv_check_t *check;
+  uv_timer_t *timer;
+  uint8_t *buffer;   /* WSU_RECEIVE_SIZE bytes */
+  wsu_queue_t ready; /* connections to receive from or to send for */
+  wsu_queue_t dirty; /* connections whose output has to be looked at */
+  wsu_queue_t timed; /* connections with a deadline */
+  uint64_t timer_due;
+  unsigned closing; /* connections between uv_close and its callback */
+  unsigned handles; /* of the three above, those not closed yet */
+  bool has_work;    /* the owner wants a turn before the next poll */
+  bool in_turn;
+  bool is_closing;
+} wsu_loop_t;
+
+/*
+ * Starts turns on `uv`. The handles do not keep the loop alive. Returns 0 or a
+ * negative libuv error; nothing is left behind then.
+ */
+int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
+                  const wsu_loop_owner_t *owner, void *data);
+
+/*
+ * Closes the handles; on_loop_close follows, after which the loop's memory may
+ * go. The connections have to be closed before or at the same time; their
+ * on_close may come after on_loop_close only if loop->closing says so.
+ */
+void wsu_loop_close(wsu_loop_t *loop);
+
+/* Has `tcp` ended if wsu_connection_is_overdue() becomes true. */
+void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_tcp *tcp);
+
+/* Asks for a turn before the loop blocks. */
+static inline void wsu_loop_request_turn(wsu_loop_t *loop) {
+  loop->has_work = true;
+}
+
+#endif

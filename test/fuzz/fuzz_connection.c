@@ -1,0 +1,146 @@
+/*
+ * Feeds a stream to a connection whole and in chunks: both must report the same
+ * and answer the same, and the answers must be frames that the other role
+ * understands. The input:
+ *
+ *   1 byte   bit 0 server role, 1 auto_pong, 2 skips_utf8_validation,
+ *            3 and 4 index of max_payload, 5 and 6 index of max_fragments
+ *   1 byte   low 4 bits: how many chunk sizes follow; high 4: max_pending_pongs
+ *   n bytes  the sizes of the chunks, over and over
+ *   rest     the stream
+ */
+#include "connection.h"
+
+#include "../native/trace.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fixed_key(uint8_t key[4]) {
+  memcpy(key, "\x37\xfa\x21\x3d", 4);
+}
+
+static wsu_connection_options_t options_of(uint8_t bits, uint8_t pongs) {
+  static const uint64_t payloads[] = {0, 1, 125, 70000};
+  static const uint32_t fragments[] = {0, 1, 2, 100};
+
+  return (wsu_connection_options_t){
+      .is_server = (bits & 1) != 0,
+      .auto_pong = (bits & 2) != 0,
+      .limits = {.skips_utf8_validation = (bits & 4) != 0,
+                 .max_payload = payloads[bits >> 3 & 3],
+                 .max_fragments = fragments[bits >> 5 & 3]},
+      .max_pending_pongs = pongs,
+      .random_key = fixed_key,
+  };
+}
+
+/* Feeds a copy of its own size, so that a sanitizer sees what is read. */
+static void receive(trace_t *trace, wsu_connection_t *connection,
+                    const uint8_t *bytes, size_t len) {
+  uint8_t *copy = malloc(len + (len == 0));
+
+  if (copy == NULL)
+    abort();
+  if (len > 0)
+    memcpy(copy, bytes, len);
+  trace_receive(trace, connection, copy, len);
+  free(copy);
+}
+
+static void receive_in_chunks(trace_t *trace, wsu_connection_t *connection,
+                              const uint8_t *sizes, size_t count,
+                              const uint8_t *bytes, size_t len) {
+  for (size_t i = 0; len > 0; i++) {
+    /* A size of 0 is one chunk of no bytes, unless there are no others. */
+    size_t size = count == 0 ? 1 : sizes[i % count];
+
+    if (size > len || i > 4 * len + 64)
+      size = len;
+    receive(trace, connection, bytes, size);
+    bytes += size;
+    len -= size;
+  }
+}
+
+static void expect_same(const trace_t *actual, const trace_t *expected) {
+  if (strcmp(trace_text(actual), trace_text(expected)) == 0)
+    return;
+  fprintf(stderr, "whole:     %s\nin chunks: %s\n", trace_text(expected),
+          trace_text(actual));
+  abort();
+}
+
+/* Nothing may be reported after the end, and memory is given back. */
+static void expect_silence(wsu_connection_t *connection, const uint8_t *bytes,
+                           size_t len) {
+  trace_t trace = {0};
+
+  if (!connection->failed && !connection->close_received)
+    return;
+  receive(&trace, connection, bytes, len);
+  if (trace.len > 0 || connection->message.collected.data != NULL)
+    abort();
+}
+
+/* What we answer and say in the end must be frames without an error. */
+static void expect_good_output(wsu_connection_t *connection) {
+  wsu_connection_options_t options = {.is_server =
+                                          !connection->options.is_server};
+  wsu_connection_t peer;
+  trace_t trace = {0};
+
+  if (wsu_connection_close(connection, 1001, (const uint8_t *)"bye", 3, 1) != 0)
+    abort();
+  wsu_connection_init(&peer, &options);
+  receive(&trace, &peer, wsu_buffer_bytes(&connection->output),
+          wsu_buffer_length(&connection->output));
+  if (!peer.close_received || peer.failed ||
+      strstr(trace_text(&trace), "close:1001:627965") == NULL)
+    abort();
+  trace_free(&trace);
+  wsu_connection_free(&peer);
+
+  while (wsu_buffer_length(&connection->output) > 0)
+    wsu_connection_sent(connection,
+                        (wsu_buffer_length(&connection->output) + 1) / 2);
+  if (connection->pending_pongs != 0)
+    abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  wsu_connection_options_t options;
+  wsu_connection_t whole;
+  wsu_connection_t chunked;
+  trace_t expected = {0};
+  trace_t actual = {0};
+  const uint8_t *sizes;
+  size_t count;
+
+  if (size < 2)
+    return 0;
+  options = options_of(data[0], data[1] >> 4);
+  count = data[1] & 15;
+  if (count > size - 2)
+    count = size - 2;
+  sizes = data + 2;
+  data += 2 + count;
+  size -= 2 + count;
+
+  wsu_connection_init(&whole, &options);
+  receive(&expected, &whole, data, size);
+  trace_output(&expected, &whole);
+
+  wsu_connection_init(&chunked, &options);
+  receive_in_chunks(&actual, &chunked, sizes, count, data, size);
+  trace_output(&actual, &chunked);
+
+  expect_same(&actual, &expected);
+  expect_silence(&whole, data, size);
+  expect_silence(&chunked, data, size);
+  expect_good_output(&chunked);
+  trace_free(&expected);
+  trace_free(&actual);
+  wsu_connection_free(&whole);
+  wsu_connection_free(&chunked);
+  return 0;
+}
