@@ -22,7 +22,7 @@ static inline size_t wsu_buffer_length(const wsu_buffer_t *buffer) {
   return buffer->end - buffer->start;
 }
 
-/* The first byte that waits to be consumed; NULL when there is none. */
+/* The first byte that waits; NULL if no memory is held. */
 static inline const uint8_t *wsu_buffer_bytes(const wsu_buffer_t *buffer) {
   return buffer->data == NULL ? NULL : buffer->data + buffer->start;
 }

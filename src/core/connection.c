@@ -58,6 +58,7 @@ static void on_ping(wsu_connection_t *connection, wsu_event_t *event) {
   if (options->auto_pong && !connection->close_sent) {
     if (wsu_connection_is_pong_limit_near(connection)) {
       connection->failed = true;
+      wsu_message_reset(&connection->message);
       event->kind = WSU_EVENT_TERMINATE;
       return;
     }

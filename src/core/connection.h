@@ -79,8 +79,9 @@ void wsu_connection_free(wsu_connection_t *connection);
  * Takes bytes of the peer until something has happened and says so in `event`.
  * Returns how many of the `len` bytes were consumed; call again with the rest,
  * with `len` 0 too, until the event is WSU_EVENT_NONE: then all of them are.
- * If the event has a payload, wsu_connection_read() comes before the next
- * call, and `buf` must not change until then. After WSU_EVENT_CLOSE,
+ * After WSU_EVENT_MESSAGE, even of an empty one, wsu_connection_read() comes
+ * before the next call, and `buf` must not change until then. The payload of a
+ * control frame may be left unread. After WSU_EVENT_CLOSE,
  * WSU_EVENT_ERROR and WSU_EVENT_TERMINATE the peer's bytes are consumed and
  * ignored.
  */
@@ -105,7 +106,8 @@ void wsu_connection_fail(wsu_connection_t *connection, int err);
  * Puts a close frame (RFC 6455, 5.5.1) into the output, once: later calls do
  * nothing. `code` 1005 stands for a frame without payload, otherwise `reason`
  * are `len` bytes of UTF-8, at most 123. The closing handshake has to be over
- * by `now` + close_timeout. Returns 0 or WSU_ERR_OUT_OF_MEMORY.
+ * by `now` + close_timeout, or sooner if that was set already. Returns 0 or
+ * WSU_ERR_OUT_OF_MEMORY.
  */
 int wsu_connection_close(wsu_connection_t *connection, uint16_t code,
                          const uint8_t *reason, size_t len, uint64_t now);

@@ -28,8 +28,10 @@ static int start_frame(wsu_message_t *message, const wsu_frame_t *frame,
 
 static int collect(wsu_message_t *message, const wsu_part_t *part,
                    const wsu_message_limits_t *limits) {
-  uint8_t *dest = wsu_buffer_reserve(&message->collected, part->length,
-                                     (size_t)message->declared);
+  /* Before the last fragment, more is to come than was announced. */
+  size_t expected = part->frame->fin ? (size_t)message->declared : 0;
+  uint8_t *dest =
+      wsu_buffer_reserve(&message->collected, part->length, expected);
   bool is_ascii;
 
   if (dest == NULL)

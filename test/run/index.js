@@ -73,6 +73,7 @@ function listParts({ kinds, majors, mocha }) {
       'native, ASan + UBSan',
       () => parts.runNative({ sanitize: true }),
     ]);
+    list.push(['fuzz corpus', () => parts.runFuzzCorpus()]);
   }
   if (kinds.includes('mocha')) {
     for (const major of majors) {

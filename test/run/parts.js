@@ -91,6 +91,10 @@ function runNative({ sanitize }) {
   return runCounted('make', args);
 }
 
+function runFuzzCorpus() {
+  return runCounted('make', ['-s', '-C', 'test/fuzz', 'check']);
+}
+
 function runLifecycle() {
   return runCounted(process.execPath, ['test/lifecycle/run.js']);
 }
@@ -173,4 +177,11 @@ async function runMocha(major, { files, grep }) {
   };
 }
 
-module.exports = { hasLifecycle, killAll, runLifecycle, runMocha, runNative };
+module.exports = {
+  hasLifecycle,
+  killAll,
+  runFuzzCorpus,
+  runLifecycle,
+  runMocha,
+  runNative,
+};
