@@ -11,7 +11,7 @@
 static void move_to_front(wsu_buffer_t *buffer) {
   size_t length = wsu_buffer_length(buffer);
 
-  if (buffer->start == 0)
+  if (buffer->data == NULL || buffer->start == 0)
     return;
   memmove(buffer->data, buffer->data + buffer->start, length);
   buffer->start = 0;
