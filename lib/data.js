@@ -21,6 +21,20 @@ function isBlob(value) {
 }
 
 /**
+ * The size of a view in bytes: of its memory, whatever a subclass or a property
+ * of the view says.
+ *
+ * @param {Uint8Array} bytes
+ * @return {number}
+ */
+const byteLength = Function.prototype.call.bind(
+  Object.getOwnPropertyDescriptor(
+    Object.getPrototypeOf(Uint8Array.prototype),
+    'byteLength',
+  ).get,
+);
+
+/**
  * The bytes of what a user sends, without a copy where that is possible.
  *
  * @param {(string|Buffer|ArrayBuffer|ArrayBufferView|Array|Object)} data
@@ -49,4 +63,4 @@ function fromBytes(data, binaryType) {
   return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
 }
 
-module.exports = { fromBytes, isBlob, toBytes };
+module.exports = { byteLength, fromBytes, isBlob, toBytes };

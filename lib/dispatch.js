@@ -29,8 +29,11 @@ const SLAB_SIZE = 64 * 1024;
 /** What `Buffer` makes its instances with: a view, without any checks. */
 const FastBuffer = Buffer[Symbol.species];
 
-/** The open WebSockets by slot: what keeps them from being collected. */
-const sockets = [];
+/**
+ * The open WebSockets by slot: what keeps them from being collected. Copies of
+ * this package that share the addon share its events as well.
+ */
+const sockets = native.sockets || [];
 
 const ring = new Int32Array(RING_EVENTS * RING_FIELDS);
 const large = [];
@@ -70,18 +73,35 @@ function take(index) {
   return payload;
 }
 
+/** @return {(ArrayBuffer|undefined)} undefined if there is no memory */
+function allocateSlab() {
+  try {
+    slab = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
+  } catch {
+    return undefined;
+  }
+  // As Node.js does with its pool: other messages are in there.
+  markAsUntransferable(slab);
+  return slab;
+}
+
 /**
  * Hands out the events of a turn; called by the addon, and once more for the
  * events behind the one whose listener threw.
  *
  * @param {number} count of events in the ring
  * @param {boolean} wantsSlab whether the slab is used up
+ * @param {boolean} isRetry whether something has thrown: a listener, or a tick
+ *     behind the last event
  * @return {(ArrayBuffer|undefined)} the next slab
  */
-function dispatch(count, wantsSlab) {
+function dispatch(count, wantsSlab, isRetry) {
+  if (!isRetry) cursor = 0;
   while (cursor < count) {
     const i = cursor++ * RING_FIELDS;
     const ws = sockets[ring[i]];
+
+    if (ws === undefined) continue;
     const a = ring[i + 2];
     const b = ring[i + 3];
 
@@ -122,14 +142,10 @@ function dispatch(count, wantsSlab) {
         break;
     }
   }
-  cursor = 0;
-  if (!wantsSlab) return undefined;
-  slab = Buffer.allocUnsafeSlow(SLAB_SIZE).buffer;
-  // As Node.js does with its pool: other messages are in there.
-  markAsUntransferable(slab);
-  return slab;
+  return wantsSlab ? allocateSlab() : undefined;
 }
 
+native.sockets = sockets;
 native.start(
   dispatch,
   sender.settle,

@@ -3,7 +3,7 @@
 const { STATUS_CODES } = require('http');
 
 /** Keeps a reset during the handshake from ending the process. */
-function socketOnError() {}
+function ignoreError() {}
 
 /**
  * Answers a request that is no handshake, or not a welcome one, and ends the
@@ -57,4 +57,4 @@ function refuse(server, req, socket, refusal) {
   }
 }
 
-module.exports = { abortHandshake, refuse, socketOnError };
+module.exports = { abortHandshake, refuse, ignoreError };

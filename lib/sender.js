@@ -1,8 +1,10 @@
 'use strict';
 
+const { AsyncResource } = require('async_hooks');
 const { randomFillSync } = require('crypto');
 
 const native = require('./native');
+const { byteLength } = require('./data');
 
 const { DIRECTORY_ENTRIES, DIRECTORY_HEADER } = native.constants;
 
@@ -21,19 +23,26 @@ const USED = 1;
 const LAST_SLOT = 2;
 const WANTS_SETTLE = 3;
 
-const cork = Buffer.allocUnsafeSlow(CORK_SIZE);
-const directory = new Int32Array(DIRECTORY_HEADER + 2 * DIRECTORY_ENTRIES);
+/**
+ * What all copies of this package that share the addon have in common: a test
+ * runner may load the package anew but keep the addon.
+ *
+ * @property {Buffer} cork
+ * @property {Int32Array} directory of the cork
+ * @property {WebSocket[]} unsettled have send callbacks that wait for the flush
+ */
+const shared = native.sender || {
+  cork: Buffer.allocUnsafeSlow(CORK_SIZE),
+  directory: new Int32Array(DIRECTORY_HEADER + 2 * DIRECTORY_ENTRIES),
+  unsettled: [],
+};
+
+native.sender = shared;
+
+const { cork, directory, unsettled } = shared;
 const header = Buffer.allocUnsafeSlow(HEADER_MAX);
 
-/** WebSockets with send callbacks that wait for the next flush. */
-let unsettled = [];
-
 let isExiting = false;
-
-/** Sends what is in the cork now instead of at the end of the turn. */
-function flush() {
-  if (native.flush()) requestSettle();
-}
 
 /**
  * After 'exit' listeners no turn comes: what is sent from now on, and what was
@@ -41,7 +50,7 @@ function flush() {
  */
 function onExit() {
   isExiting = true;
-  flush();
+  native.flush();
 }
 
 process.on('exit', onExit);
@@ -62,7 +71,7 @@ function reserve(size) {
     directory[USED] + size > CORK_SIZE ||
     directory[COUNT] === DIRECTORY_ENTRIES
   ) {
-    flush();
+    native.flush();
   }
   return directory[USED];
 }
@@ -87,7 +96,7 @@ function commit(slot, end) {
     directory[LAST_SLOT] = slot;
     directory[COUNT] = count + 1;
   }
-  if (isExiting) flush();
+  if (isExiting) native.flush();
 }
 
 /**
@@ -125,7 +134,7 @@ function writeHeader(target, position, first, length) {
  * @param {Uint8Array} bytes
  */
 function sendBytes(ws, first, bytes) {
-  const length = bytes.length;
+  const length = byteLength(bytes);
 
   if (length > CORK_PAYLOAD_MAX) {
     const end = writeHeader(header, 0, first, length);
@@ -167,19 +176,20 @@ function sendText(ws, first, text) {
  * @param {Uint8Array} bytes
  */
 function sendMasked(ws, first, bytes) {
-  const frame = Buffer.allocUnsafe(bytes.length + HEADER_MAX);
-  const keyStart = writeHeader(frame, 0, first, bytes.length);
+  const length = byteLength(bytes);
+  const frame = Buffer.allocUnsafe(length + HEADER_MAX);
+  const keyStart = writeHeader(frame, 0, first, length);
   const start = keyStart + 4;
 
   frame[1] |= 0x80;
   randomFillSync(frame, keyStart, 4);
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = 0; i < length; i++) {
     frame[start + i] = bytes[i] ^ frame[keyStart + (i & 3)];
   }
   native.sendFrame(
     ws._handle,
     frame.subarray(0, start),
-    frame.subarray(start, start + bytes.length),
+    frame.subarray(start, start + length),
   );
 }
 
@@ -196,7 +206,7 @@ function addCallback(ws, callback) {
     unsettled.push(ws);
     requestSettle();
   }
-  ws._newCallbacks.push(callback);
+  ws._newCallbacks.push(AsyncResource.bind(callback, 'WSUPGRADE_SEND'));
 }
 
 /**
@@ -207,18 +217,20 @@ function addCallback(ws, callback) {
 function callBack(ws) {
   const sent = native.sent(ws._handle);
 
-  while (ws._positions.length > 0 && ws._positions[0] <= sent) {
-    const callback = ws._callbacks.shift();
+  while (ws._batches.length > 0 && ws._batches[0].position <= sent) {
+    const batch = ws._batches[0];
 
-    ws._positions.shift();
-    try {
-      callback(null);
-    } catch (err) {
-      // The others are called all the same, once this one is reported.
-      unsettled.push(ws);
-      requestSettle();
-      throw err;
+    while (batch.next < batch.callbacks.length) {
+      try {
+        batch.callbacks[batch.next++](null);
+      } catch (err) {
+        // The others are called all the same, once this one is reported.
+        unsettled.push(ws);
+        requestSettle();
+        throw err;
+      }
     }
+    ws._batches.shift();
   }
 }
 
@@ -233,12 +245,11 @@ function settle() {
 
       // It is gone: _onClosed() is to come.
       if (pending < 0) continue;
-      const position = native.sent(ws._handle) + pending;
-
-      for (const callback of ws._newCallbacks) {
-        ws._callbacks.push(callback);
-        ws._positions.push(position);
-      }
+      ws._batches.push({
+        callbacks: ws._newCallbacks,
+        next: 0,
+        position: native.sent(ws._handle) + pending,
+      });
       ws._newCallbacks = null;
       if (pending > 0) native.reportProgress(ws._handle, true);
     }
@@ -254,7 +265,7 @@ function settle() {
 function onProgress(ws) {
   if (ws._handle === -1) return;
   callBack(ws);
-  if (ws._positions.length === 0) native.reportProgress(ws._handle, false);
+  if (ws._batches.length === 0) native.reportProgress(ws._handle, false);
 }
 
 /**
@@ -263,10 +274,11 @@ function onProgress(ws) {
  * @param {WebSocket} ws
  */
 function failCallbacks(ws) {
-  const callbacks = ws._callbacks.concat(ws._newCallbacks || []);
+  const callbacks = ws._batches
+    .flatMap((batch) => batch.callbacks.slice(batch.next))
+    .concat(ws._newCallbacks || []);
 
-  ws._callbacks = [];
-  ws._positions = [];
+  ws._batches = [];
   ws._newCallbacks = null;
   for (const callback of callbacks) {
     const err = new Error('The connection was closed before the data was sent');

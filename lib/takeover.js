@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('./native');
+const { kWebSocket } = require('./constants');
 
 /** Getters of net.Socket that need the descriptor. */
 const ADDRESS_PROPERTIES = [
@@ -83,9 +84,10 @@ function hasEarlierResponse(req, socket) {
  * neither its timeouts nor the end of the socket are reported to the request.
  * The parser may be running: it is freed later.
  *
+ * @param {http.IncomingMessage} req
  * @param {net.Socket} socket
  */
-function detachParser(socket) {
+function detachParser(req, socket) {
   const { parser } = socket;
 
   for (const event of Object.keys(HTTP_LISTENERS)) {
@@ -95,16 +97,29 @@ function detachParser(socket) {
       }
     }
   }
+  // The timer of `requestTimeout` on Node.js 16.
+  for (const listener of req.listeners('end')) {
+    if (listener.name === 'clearRequestTimeout') listener.call(req);
+  }
   if (parser._consumed) parser.unconsume();
   parser._consumed = false;
-  // Off the list whose members are checked for timeouts (Node.js 18).
-  if (typeof parser.remove === 'function') parser.remove();
-  parser.socket = null;
+  takeOffList(parser);
+  parser.socket = NO_SOCKET;
   socket.parser = null;
   setImmediate(closeParser, parser);
 }
 
+/** For a server that looks at its connections before the parser is freed. */
+const NO_SOCKET = Object.freeze({ _httpMessage: null, destroy() {} });
+
+/** Off the list whose members are checked for timeouts (Node.js 18). */
+function takeOffList(parser) {
+  if (typeof parser.remove === 'function') parser.remove();
+}
+
+/** A parser that was running has put itself on the list again by now. */
 function closeParser(parser) {
+  takeOffList(parser);
   parser.close();
 }
 
@@ -132,6 +147,12 @@ function discardAll(chunks, callback) {
   callback();
 }
 
+/** The application has ended the socket: so ends the WebSocket. */
+function endWebSocket(callback) {
+  callback();
+  this[kWebSocket].terminate();
+}
+
 /**
  * Leaves the socket without its handle. To everybody who holds it, it is open
  * until it is destroyed, which is when the WebSocket ends: the HTTP server
@@ -143,6 +164,8 @@ function hollow(socket) {
   const handle = socket._handle;
 
   for (const name of ADDRESS_PROPERTIES) {
+    // An application may have given it the address behind a proxy.
+    if (Object.prototype.hasOwnProperty.call(socket, name)) continue;
     Object.defineProperty(socket, name, {
       configurable: true,
       value: socket[name],
@@ -151,6 +174,7 @@ function hollow(socket) {
   }
   socket._write = discard;
   socket._writev = discardAll;
+  socket._final = endWebSocket;
   socket._handle = null;
   handle.close();
 }
@@ -158,6 +182,7 @@ function hollow(socket) {
 /**
  * Takes a connection over: natively from the 101 response on.
  *
+ * @param {http.IncomingMessage} req
  * @param {net.Socket} socket
  * @param {Buffer} head what came behind the request
  * @param {Buffer} response
@@ -165,7 +190,7 @@ function hollow(socket) {
  * @return {number} the handle of the native connection
  * @throws {Error} libuv's error, for example EMFILE; the socket is unchanged
  */
-function takeOver(socket, head, response, options) {
+function takeOver(req, socket, head, response, options) {
   const handle = socket._handle;
 
   socket.setTimeout(0);
@@ -184,7 +209,7 @@ function takeOver(socket, head, response, options) {
       (options.skipUTF8Validation ? native.constants.SKIP_UTF8_VALIDATION : 0),
   );
 
-  if (socket.parser) detachParser(socket);
+  if (socket.parser) detachParser(req, socket);
   hollow(socket);
   return connection;
 }

@@ -5,7 +5,7 @@ const http = require('http');
 
 const WebSocket = require('./websocket');
 const native = require('./native');
-const { abortHandshake, refuse, socketOnError } = require('./handshake');
+const { abortHandshake, refuse, ignoreError } = require('./handshake');
 const {
   assertIsSupported,
   hasEarlierResponse,
@@ -38,6 +38,13 @@ const DEFAULT_OPTIONS = {
   verifyClient: null,
   WebSocket,
 };
+
+/** Options that native code takes as unsigned numbers of 32 bits. */
+const COUNTS = ['closeTimeout', 'maxFragments', 'maxPendingAutoPongs'];
+
+function toCount(value) {
+  return Math.min(Math.max(Math.trunc(value) || 0, 0), 0xffffffff);
+}
 
 function emitClose(server) {
   server._state = CLOSED;
@@ -105,6 +112,7 @@ class WebSocketServer extends EventEmitter {
     super();
     options = { ...DEFAULT_OPTIONS, ...options };
     options.maxPayload |= 0;
+    for (const name of COUNTS) options[name] = toCount(options[name]);
 
     const modes = [options.port != null, options.server, options.noServer];
 
@@ -203,8 +211,7 @@ class WebSocketServer extends EventEmitter {
   handleUpgrade(req, socket, head, callback) {
     assertIsNew(socket);
     // Node.js has removed its own, and a reset may come at any time.
-    socket.on('error', socketOnError);
-    assertIsSupported(socket);
+    socket.on('error', ignoreError);
 
     const { headers } = req;
     const key = headers['sec-websocket-key'];
@@ -224,6 +231,8 @@ class WebSocketServer extends EventEmitter {
       refuse(this, req, socket, refusal);
       return;
     }
+    // Behind the checks: what a peer sends must never end in an exception.
+    assertIsSupported(socket);
     if (!this.shouldHandle(req)) {
       abortHandshake(socket, 400);
       return;
@@ -268,17 +277,17 @@ class WebSocketServer extends EventEmitter {
     }
     const protocol = this._selectProtocol(protocols, req);
     const response = this._makeResponse(key, protocol, req);
+    const ws = new this.options.WebSocket(null, undefined, this.options);
     let handle;
 
     try {
-      handle = takeOver(socket, head, response, this.options);
-    } catch {
+      handle = takeOver(req, socket, head, response, this.options);
+    } catch (err) {
+      if (!err.code) throw err;
       // Out of descriptors or memory: this client is refused, no other.
       abortHandshake(socket, 503);
       return;
     }
-    const ws = new this.options.WebSocket(null, undefined, this.options);
-
     ws._open(handle, socket, protocol, this);
     if (this.clients) this.clients.add(ws);
     callback(ws, req);

@@ -1,10 +1,11 @@
 'use strict';
 
 const EventEmitter = require('events');
+const { isUint8Array } = require('util').types;
 
 const native = require('./native');
 const sender = require('./sender');
-const { fromBytes, isBlob, toBytes } = require('./data');
+const { byteLength, fromBytes, isBlob, toBytes } = require('./data');
 const { register } = require('./dispatch');
 const {
   BINARY_TYPES,
@@ -55,13 +56,14 @@ function isValidCloseCode(code) {
  * @throws {TypeError|RangeError}
  */
 function closeReason(reason) {
-  if (reason === undefined || reason.length === 0) return EMPTY_BUFFER;
-  if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
+  // As in `ws`, what has no length is ignored: an Error, for example.
+  if (reason === undefined || !reason.length) return EMPTY_BUFFER;
+  if (typeof reason !== 'string' && !isUint8Array(reason)) {
     throw new TypeError('Second argument must be a string or a Uint8Array');
   }
   const bytes = toBytes(reason);
 
-  if (bytes.length > CONTROL_PAYLOAD_MAX - 2) {
+  if (byteLength(bytes) > CONTROL_PAYLOAD_MAX - 2) {
     throw new RangeError('The message must not be greater than 123 bytes');
   }
   return bytes;
@@ -81,6 +83,22 @@ function protocolError(number, detail) {
 
   err.code = code;
   return err;
+}
+
+/**
+ * The bytes of a Blob.
+ *
+ * @param {Blob} blob
+ * @param {Function} [callback] called with the error if it cannot be read
+ * @return {Promise<Buffer>}
+ */
+async function readBlob(blob, callback) {
+  try {
+    return Buffer.from(await blob.arrayBuffer());
+  } catch (err) {
+    if (callback) process.nextTick(callback, err);
+    throw err;
+  }
 }
 
 /** The socket that a WebSocket has taken over is gone. */
@@ -120,8 +138,7 @@ class WebSocket extends EventEmitter {
     this._closeCode = CLOSE_ABNORMAL;
     this._closeReason = EMPTY_BUFFER;
     this._unsentBytes = 0;
-    this._callbacks = [];
-    this._positions = [];
+    this._batches = [];
     this._newCallbacks = null;
     this._jobs = null;
     this._socket = null;
@@ -199,8 +216,7 @@ class WebSocket extends EventEmitter {
       bytes = closeReason(reason);
     }
     this._readyState = CLOSING;
-    if (this._jobs === null) native.close(this._handle, code, bytes);
-    else this._jobs.push(() => native.close(this._handle, code, bytes));
+    this._closeInOrder(code, bytes);
   }
 
   /** Stops receiving; what has been received already is still emitted. */
@@ -312,7 +328,7 @@ class WebSocket extends EventEmitter {
       throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
     }
     if (data) {
-      this._unsentBytes += isBlob(data) ? data.size : toBytes(data).length;
+      this._unsentBytes += isBlob(data) ? data.size : byteLength(toBytes(data));
     }
     if (callback) {
       process.nextTick(
@@ -355,7 +371,7 @@ class WebSocket extends EventEmitter {
     const isLater = isBlob(data);
     const payload = isLater ? data : toBytes(data || EMPTY_BUFFER);
 
-    if ((isLater ? data.size : payload.length) > CONTROL_PAYLOAD_MAX) {
+    if ((isLater ? data.size : byteLength(payload)) > CONTROL_PAYLOAD_MAX) {
       throw new RangeError('The data size must not be greater than 125 bytes');
     }
     if (isLater || this._jobs !== null) {
@@ -367,11 +383,11 @@ class WebSocket extends EventEmitter {
 
   /** A Blob is read first; frames that come meanwhile wait behind it. */
   _sendLater(data, opcode, fin, mask, callback) {
-    const size = isBlob(data) ? data.size : toBytes(data).length;
+    const size = isBlob(data) ? data.size : byteLength(toBytes(data));
 
     this._unsentBytes += size;
     this._addJob(async () => {
-      const bytes = isBlob(data) ? Buffer.from(await data.arrayBuffer()) : data;
+      const bytes = isBlob(data) ? await readBlob(data, callback) : data;
 
       this._unsentBytes -= size;
       if (this._handle === -1 || this._isMuted) {
@@ -385,6 +401,16 @@ class WebSocket extends EventEmitter {
       }
       this._sendFrame(bytes, opcode, fin, mask, callback);
     });
+  }
+
+  /** Sends a close frame behind all that was sent before. */
+  _closeInOrder(code, reason) {
+    if (this._jobs === null) {
+      native.close(this._handle, code, reason);
+    } else {
+      native.limitClosing(this._handle);
+      this._jobs.push(() => native.close(this._handle, code, reason));
+    }
   }
 
   _addJob(job) {
@@ -419,6 +445,7 @@ class WebSocket extends EventEmitter {
 
   /** A listener has transferred the memory of messages that come behind. */
   _onDetached() {
+    if (this._isMuted) return;
     this.terminate();
     const err = new Error(
       'The memory of a received message was transferred by a listener of ' +
@@ -441,13 +468,13 @@ class WebSocket extends EventEmitter {
     this._closeCode = code;
     this._closeReason = Buffer.from(reason);
     if (this._readyState === OPEN) this._readyState = CLOSING;
-    native.close(this._handle, code, this._closeReason);
+    this._closeInOrder(code, this._closeReason);
   }
 
   _onError(number, detail) {
     if (this._isMuted) return;
     if (this._readyState === OPEN) this._readyState = CLOSING;
-    native.close(this._handle, native.errors[number].closeCode, EMPTY_BUFFER);
+    this._closeInOrder(native.errors[number].closeCode, EMPTY_BUFFER);
     this.emit('error', protocolError(number, detail));
   }
 

@@ -272,7 +272,7 @@ static napi_value adopt(napi_env napi, napi_callback_info info) {
   }
 
   /* The cork may speak of a connection whose slot is free by now. */
-  (void)wsu_cork_flush(env);
+  wsu_cork_flush(env);
   if (!wsu_slots_reserve(&env->slots) || !wsu_events_reserve(env)) {
     throw_uv_error(napi, UV_ENOMEM);
     return NULL;
@@ -309,19 +309,14 @@ static napi_value send_frame(napi_env napi, napi_callback_info info) {
   return NULL;
 }
 
-/*
- * flush(): sends what is in the cork at once. Returns whether send callbacks
- * wait for that.
- */
+/* flush(): sends what is in the cork at once. */
 static napi_value flush(napi_env napi, napi_callback_info info) {
-  napi_value argv[MAX_ARGS];
-  wsu_env_t *env = get_args(napi, info, argv);
-  napi_value result = NULL;
+  wsu_env_t *env = wsu_env_get(napi);
 
-  if (env == NULL)
-    return NULL;
-  TRY(napi, napi_get_boolean(napi, wsu_cork_flush(env), &result));
-  return result;
+  (void)info;
+  if (env != NULL)
+    wsu_cork_flush(env);
+  return NULL;
 }
 
 /* schedule(): there is something in the cork, or callbacks wait for a flush. */
@@ -353,6 +348,17 @@ static napi_value close_connection(napi_env napi, napi_callback_info info) {
   get_bytes(napi, argv[2], &reason, &len);
   wsu_cork_send(env, tcp, NULL, 0);
   wsu_tcp_close(tcp, (uint16_t)code, reason, len);
+  return NULL;
+}
+
+/* limitClosing(handle): the connection ends within closeTimeout from now. */
+static napi_value limit_closing(napi_env napi, napi_callback_info info) {
+  napi_value argv[MAX_ARGS];
+  wsu_env_t *env;
+  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+
+  if (tcp != NULL)
+    wsu_tcp_limit_closing(tcp);
   return NULL;
 }
 
@@ -438,7 +444,10 @@ static napi_value report_progress(napi_env napi, napi_callback_info info) {
   return NULL;
 }
 
-/* start(dispatch, settle, ring, cork, directory, large): see env.h. */
+/*
+ * start(dispatch, settle, ring, cork, directory, large): see env.h. Only the
+ * first call counts.
+ */
 static napi_value start(napi_env napi, napi_callback_info info) {
   napi_value argv[MAX_ARGS];
   wsu_env_t *env = get_args(napi, info, argv);
@@ -579,6 +588,7 @@ NAPI_MODULE_INIT() {
       {"flush", flush},
       {"schedule", schedule},
       {"close", close_connection},
+      {"limitClosing", limit_closing},
       {"terminate", terminate},
       {"pause", pause_connection},
       {"isAlive", is_alive},

@@ -101,13 +101,12 @@ static void send_chain(wsu_env_t *env, wsu_tcp_t *tcp, const view_t *view,
   wsu_tcp_send(tcp, all, n);
 }
 
-bool wsu_cork_flush(wsu_env_t *env) {
+void wsu_cork_flush(wsu_env_t *env) {
   view_t view;
-  bool wants_settle;
 
   env->is_corked = false;
   if (!open_view(env, &view))
-    return false;
+    return;
   link_entries(env, &view);
   for (uint32_t i = 0; i < env->cork_linked; i++) {
     wsu_tcp_t *tcp = wsu_slots_at(&env->slots, env->cork_entries[i].slot);
@@ -116,11 +115,13 @@ bool wsu_cork_flush(wsu_env_t *env) {
       send_chain(env, tcp, &view, NULL, 0);
   }
   env->cork_linked = 0;
-  wants_settle = view.directory[WANTS_SETTLE] != 0;
+  if (view.directory[WANTS_SETTLE] != 0) {
+    env->wants_settle = true;
+    wsu_loop_request_turn(&env->loop);
+  }
   view.directory[ENTRY_COUNT] = 0;
   view.directory[USED] = 0;
   view.directory[WANTS_SETTLE] = 0;
-  return wants_settle;
 }
 
 void wsu_cork_send(wsu_env_t *env, wsu_tcp_t *tcp, const struct iovec *pieces,

@@ -21,10 +21,10 @@
 #define WSU_DIRECTORY_ENTRIES 4096u
 
 /*
- * Sends everything in the cork and empties it. Returns whether send callbacks
- * wait for that.
+ * Sends everything in the cork and empties it. If send callbacks wait for
+ * that, they are called at the end of the turn.
  */
-bool wsu_cork_flush(wsu_env_t *env);
+void wsu_cork_flush(wsu_env_t *env);
 
 /* Sends what the cork has for `tcp`, and `pieces` (3 at most) behind it. */
 void wsu_cork_send(wsu_env_t *env, wsu_tcp_t *tcp, const struct iovec *pieces,

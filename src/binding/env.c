@@ -23,10 +23,13 @@ static void finish(wsu_env_t *env) {
 static void on_close(wsu_tcp_t *tcp) {
   wsu_env_t *env = tcp->loop->data;
 
-  if (!env->is_exiting)
+  if (!env->is_exiting) {
     wsu_events_on_close(tcp);
-  else
-    finish(env);
+    return;
+  }
+  if (tcp->slot != WSU_NO_SLOT)
+    wsu_slots_remove(&env->slots, tcp);
+  finish(env);
 }
 
 static void on_loop_close(void *data) {
@@ -41,9 +44,12 @@ static void settle(wsu_env_t *env) {
 
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
-  while (!wsu_env_call(env, env->settle, 0, NULL, NULL))
-    if (env->is_exiting)
-      break;
+  env->wants_settle = false;
+  if (!wsu_env_call(env, env->settle, 0, NULL, NULL)) {
+    /* What a callback that threw has left is for the next turn. */
+    env->wants_settle = true;
+    wsu_loop_request_turn(&env->loop);
+  }
   (void)napi_close_handle_scope(env->napi, scope);
 }
 
@@ -53,7 +59,9 @@ static void on_turn(void *data) {
   if (env->is_exiting)
     return;
   wsu_events_dispatch(env);
-  if (!env->is_exiting && env->is_corked && wsu_cork_flush(env))
+  if (!env->is_exiting && env->is_corked)
+    wsu_cork_flush(env);
+  if (!env->is_exiting && env->wants_settle)
     settle(env);
 }
 
@@ -75,6 +83,7 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *arg) {
 
   (void)handle;
   env->is_exiting = true;
+  (void)napi_async_destroy(env->napi, env->async_context);
   for (uint32_t i = 0; i < env->slots.capacity; i++) {
     wsu_tcp_t *tcp = wsu_slots_at(&env->slots, i);
 
@@ -122,6 +131,8 @@ wsu_env_t *wsu_env_create(napi_env napi) {
 
 fail:
   if (env != NULL) {
+    if (env->async_context != NULL)
+      (void)napi_async_destroy(napi, env->async_context);
     free(env->cork_entries);
     free(env->events);
     free(env);

@@ -68,7 +68,7 @@ typedef struct wsu_env {
   wsu_loop_t loop;
   wsu_slots_t slots;
 
-  napi_ref dispatch;  /* function (count, wantsSlab) => ArrayBuffer or not */
+  napi_ref dispatch;  /* function (count, wantsSlab, isRetry) => ArrayBuffer? */
   napi_ref settle;    /* function (): send callbacks wait for the flush */
   napi_ref ring;      /* Int32Array of WSU_RING_EVENTS * WSU_RING_FIELDS */
   napi_ref cork;      /* Uint8Array of frames to be sent */
@@ -89,7 +89,8 @@ typedef struct wsu_env {
   wsu_cork_entry_t *cork_entries;
   uint32_t cork_linked; /* entries of the directory that are prepared */
 
-  bool is_corked; /* a flush has something to do */
+  bool is_corked;    /* a flush has something to do */
+  bool wants_settle; /* send callbacks wait for the end of the turn */
   bool is_dispatching;
   bool is_exiting; /* no call may run JavaScript any more */
   bool loop_is_closed;

@@ -102,19 +102,22 @@ static bool fill_ring(wsu_env_t *env, const wsu_ring_event_t *events,
 }
 
 /*
- * Calls JavaScript's dispatch until all `count` events are through: it goes on
- * behind the event whose listener threw.
+ * Calls JavaScript's dispatch until all `count` events are through: a retry
+ * goes on behind the event whose listener threw.
  */
 static void call_dispatch(wsu_env_t *env, uint32_t count, bool wants_slab) {
-  napi_value argv[2];
+  napi_value argv[3];
   napi_value result = NULL;
 
   if (napi_create_uint32(env->napi, count, &argv[0]) != napi_ok ||
-      napi_get_boolean(env->napi, wants_slab, &argv[1]) != napi_ok)
+      napi_get_boolean(env->napi, wants_slab, &argv[1]) != napi_ok ||
+      napi_get_boolean(env->napi, false, &argv[2]) != napi_ok)
     return;
-  while (!wsu_env_call(env, env->dispatch, 2, argv, &result))
-    if (env->is_exiting)
+  while (!wsu_env_call(env, env->dispatch, 3, argv, &result)) {
+    if (env->is_exiting ||
+        napi_get_boolean(env->napi, true, &argv[2]) != napi_ok)
       return;
+  }
   if (result != NULL)
     keep_slab(env, result);
 }
@@ -290,11 +293,11 @@ void wsu_events_on_progress(wsu_tcp_t *tcp) {
 void wsu_events_on_close(wsu_tcp_t *tcp) {
   wsu_env_t *env = env_of(tcp);
 
-  if (tcp->slot == WSU_NO_SLOT)
-    return;
-  wsu_slots_remove(&env->slots, tcp);
-  push(env, tcp, WSU_RING_CLOSED, 0, 0);
-  env->closed_count++;
+  if (tcp->slot != WSU_NO_SLOT) {
+    wsu_slots_remove(&env->slots, tcp);
+    push(env, tcp, WSU_RING_CLOSED, 0, 0);
+    env->closed_count++;
+  }
   /*
    * Without any other handle the loop ends after this phase, so that there is
    * no later turn to wait for.

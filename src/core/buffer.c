@@ -64,7 +64,8 @@ int wsu_buffer_append(wsu_buffer_t *buffer, const uint8_t *bytes, size_t len) {
 
   if (len == 0)
     return 0;
-  dest = wsu_buffer_reserve(buffer, len, 0);
+  dest =
+      wsu_buffer_reserve(buffer, len, wsu_buffer_length(buffer) == 0 ? len : 0);
   if (dest == NULL)
     return WSU_ERR_OUT_OF_MEMORY;
   memcpy(dest, bytes, len);

@@ -39,7 +39,10 @@ uint8_t *wsu_buffer_reserve(wsu_buffer_t *buffer, size_t len, size_t expected);
 /* Counts `len` bytes that were written after wsu_buffer_reserve(). */
 void wsu_buffer_commit(wsu_buffer_t *buffer, size_t len);
 
-/* Appends a copy of `len` bytes. Returns 0 or WSU_ERR_OUT_OF_MEMORY. */
+/*
+ * Appends a copy of `len` bytes; the first ones get no spare room. Returns 0
+ * or WSU_ERR_OUT_OF_MEMORY.
+ */
 int wsu_buffer_append(wsu_buffer_t *buffer, const uint8_t *bytes, size_t len);
 
 /* Drops the first `len` bytes, which must be there; frees when none is left. */

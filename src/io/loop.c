@@ -29,11 +29,34 @@ static void flush_dirty(wsu_loop_t *loop) {
   }
 }
 
+static void bury_gone(wsu_loop_t *loop) {
+  wsu_queue_t batch;
+
+  /* The owner may free the loop with the last connection. */
+  wsu_queue_move(&loop->gone, &batch);
+  while (!wsu_queue_is_empty(&batch)) {
+    wsu_queue_t *node = batch.next;
+
+    wsu_queue_remove(node);
+    wsu_tcp_bury(wsu_queue_element(node, wsu_tcp_t, ready));
+  }
+}
+
+void wsu_loop_bury(wsu_loop_t *loop, struct wsu_tcp *tcp) {
+  wsu_queue_push(&loop->gone, &tcp->ready);
+  /* An owner that runs the loop inside of a turn may be working on it. */
+  if (!loop->in_turn)
+    bury_gone(loop);
+}
+
+static bool needs_turn(const wsu_loop_t *loop) {
+  return !loop->is_closing &&
+         (loop->has_work || !wsu_queue_is_empty(&loop->ready));
+}
+
 static void run_turn(wsu_loop_t *loop) {
-  /* An owner that runs the loop from inside of a turn gets no second one. */
-  if (loop->in_turn || loop->is_closing)
-    return;
-  if (!loop->has_work && wsu_queue_is_empty(&loop->ready))
+  /* An owner that runs the loop inside of a turn gets no second one. */
+  if (loop->in_turn || !needs_turn(loop))
     return;
   loop->in_turn = true;
   loop->has_work = false;
@@ -41,14 +64,28 @@ static void run_turn(wsu_loop_t *loop) {
   loop->owner->on_turn(loop->data);
   flush_dirty(loop);
   loop->in_turn = false;
+  bury_gone(loop);
+}
+
+static void on_idle(uv_idle_t *handle) {
+  (void)handle;
 }
 
 static void on_prepare(uv_prepare_t *handle) {
-  run_turn(handle->data);
+  wsu_loop_t *loop = handle->data;
+
+  run_turn(loop);
+  /* What the turn has asked for has its own turn right behind the poll. */
+  if (needs_turn(loop) && !loop->in_turn)
+    (void)uv_idle_start(loop->idle, on_idle);
 }
 
 static void on_check(uv_check_t *handle) {
-  run_turn(handle->data);
+  wsu_loop_t *loop = handle->data;
+
+  if (!loop->is_closing)
+    (void)uv_idle_stop(loop->idle);
+  run_turn(loop);
 }
 
 static void on_timer(uv_timer_t *handle);
@@ -110,16 +147,19 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
   wsu_queue_init(&loop->ready);
   wsu_queue_init(&loop->dirty);
   wsu_queue_init(&loop->timed);
+  wsu_queue_init(&loop->gone);
 
   /* The sizes are those of the libuv that runs, not of its header. */
   loop->prepare = malloc(uv_handle_size(UV_PREPARE));
   loop->check = malloc(uv_handle_size(UV_CHECK));
+  loop->idle = malloc(uv_handle_size(UV_IDLE));
   loop->timer = malloc(uv_handle_size(UV_TIMER));
   loop->buffer = malloc(WSU_RECEIVE_SIZE);
-  if (loop->prepare == NULL || loop->check == NULL || loop->timer == NULL ||
-      loop->buffer == NULL) {
+  if (loop->prepare == NULL || loop->check == NULL || loop->idle == NULL ||
+      loop->timer == NULL || loop->buffer == NULL) {
     free(loop->prepare);
     free(loop->check);
+    free(loop->idle);
     free(loop->timer);
     free(loop->buffer);
     return UV_ENOMEM;
@@ -128,15 +168,18 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
   /* These fail only for a missing callback. */
   (void)uv_prepare_init(uv, loop->prepare);
   (void)uv_check_init(uv, loop->check);
+  (void)uv_idle_init(uv, loop->idle);
   (void)uv_timer_init(uv, loop->timer);
   loop->prepare->data = loop;
   loop->check->data = loop;
+  loop->idle->data = loop;
   loop->timer->data = loop;
-  loop->handles = 3;
+  loop->handles = 4;
   (void)uv_prepare_start(loop->prepare, on_prepare);
   (void)uv_check_start(loop->check, on_check);
   uv_unref((uv_handle_t *)loop->prepare);
   uv_unref((uv_handle_t *)loop->check);
+  uv_unref((uv_handle_t *)loop->idle);
   uv_unref((uv_handle_t *)loop->timer);
   return 0;
 }
@@ -147,5 +190,6 @@ void wsu_loop_close(wsu_loop_t *loop) {
   loop->is_closing = true;
   uv_close((uv_handle_t *)loop->prepare, on_handle_close);
   uv_close((uv_handle_t *)loop->check, on_handle_close);
+  uv_close((uv_handle_t *)loop->idle, on_handle_close);
   uv_close((uv_handle_t *)loop->timer, on_handle_close);
 }

@@ -46,14 +46,16 @@ typedef struct wsu_loop {
   void *data; /* the owner's */
   uv_prepare_t *prepare;
   uv_check_t *check;
+  uv_idle_t *idle; /* keeps the next poll from blocking */
   uv_timer_t *timer;
   uint8_t *buffer;   /* WSU_RECEIVE_SIZE bytes */
   wsu_queue_t ready; /* connections to receive from or to send for */
   wsu_queue_t dirty; /* connections whose output has to be looked at */
   wsu_queue_t timed; /* connections with a deadline */
+  wsu_queue_t gone;  /* connections that libuv has let go of during a turn */
   uint64_t timer_due;
   unsigned closing; /* connections between uv_close and its callback */
-  unsigned handles; /* of the three above, those not closed yet */
+  unsigned handles; /* of the four above, those not closed yet */
   bool has_work;    /* the owner wants a turn before the next poll */
   bool in_turn;
   bool is_closing;
@@ -75,6 +77,9 @@ void wsu_loop_close(wsu_loop_t *loop);
 
 /* Has `tcp` ended if wsu_connection_is_overdue() becomes true. */
 void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_tcp *tcp);
+
+/* For a connection: libuv has let go of it, and its memory may go. */
+void wsu_loop_bury(wsu_loop_t *loop, struct wsu_tcp *tcp);
 
 /* Asks for a turn before the loop blocks. */
 static inline void wsu_loop_request_turn(wsu_loop_t *loop) {

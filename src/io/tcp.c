@@ -61,12 +61,16 @@ static void free_tcp(wsu_tcp_t *tcp) {
   free(tcp);
 }
 
-static void on_poll_close(uv_handle_t *handle) {
-  wsu_tcp_t *tcp = handle->data;
-
+void wsu_tcp_bury(wsu_tcp_t *tcp) {
   tcp->loop->closing--;
   tcp->loop->owner->on_close(tcp);
   free_tcp(tcp);
+}
+
+static void on_poll_close(uv_handle_t *handle) {
+  wsu_tcp_t *tcp = handle->data;
+
+  wsu_loop_bury(tcp->loop, tcp);
 }
 
 void wsu_tcp_terminate(wsu_tcp_t *tcp) {
@@ -186,6 +190,13 @@ static void receive_early(wsu_tcp_t *tcp) {
   wsu_buffer_free(&early);
 }
 
+void wsu_tcp_limit_closing(wsu_tcp_t *tcp) {
+  if (tcp->is_closing)
+    return;
+  wsu_connection_limit_closing(&tcp->connection, uv_now(tcp->loop->uv));
+  wsu_loop_watch_deadline(tcp->loop, tcp);
+}
+
 static void receive(wsu_tcp_t *tcp) {
   ssize_t n;
 
@@ -198,12 +209,10 @@ static void receive(wsu_tcp_t *tcp) {
     decode(tcp, tcp->loop->buffer, (size_t)n);
   } else if (n == 0) {
     wsu_connection_end(&tcp->connection);
-    wsu_connection_limit_closing(&tcp->connection, uv_now(tcp->loop->uv));
     tcp->loop->owner->on_end(tcp);
-    if (tcp->is_closing)
-      return;
-    wsu_loop_watch_deadline(tcp->loop, tcp);
-    wsu_tcp_mark_dirty(tcp);
+    wsu_tcp_limit_closing(tcp);
+    if (!tcp->is_closing)
+      wsu_tcp_mark_dirty(tcp);
   } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
     wsu_tcp_terminate(tcp);
   }
@@ -253,7 +262,8 @@ static ssize_t send_some(wsu_tcp_t *tcp, struct iovec *pieces, int count) {
   while (n < 0 && errno == EINTR);
   if (n >= 0)
     return n;
-  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0
+                                                                     : -errno;
 }
 
 void wsu_tcp_send(wsu_tcp_t *tcp, const struct iovec *pieces, int count) {

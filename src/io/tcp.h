@@ -28,7 +28,7 @@ typedef struct wsu_tcp {
   wsu_connection_t connection;
   wsu_loop_t *loop;
   uv_poll_t *poll;
-  wsu_queue_t ready;    /* in loop->ready */
+  wsu_queue_t ready;    /* in loop->ready, or in loop->gone */
   wsu_queue_t dirty;    /* in loop->dirty */
   wsu_queue_t timed;    /* in loop->timed */
   wsu_buffer_t early;   /* bytes that came before the descriptor was ours */
@@ -77,6 +77,12 @@ void wsu_tcp_close(wsu_tcp_t *tcp, uint16_t code, const uint8_t *reason,
 /* Drops the connection at once; on_close follows when libuv lets go of it. */
 void wsu_tcp_terminate(wsu_tcp_t *tcp);
 
+/*
+ * Has the connection end within its close_timeout, whatever comes first: for a
+ * closing handshake that cannot begin yet.
+ */
+void wsu_tcp_limit_closing(wsu_tcp_t *tcp);
+
 /* Stops or goes on receiving. */
 void wsu_tcp_pause(wsu_tcp_t *tcp, bool is_paused);
 
@@ -84,6 +90,9 @@ void wsu_tcp_pause(wsu_tcp_t *tcp, bool is_paused);
  * For the loop: receives, sends and ends what the last poll has made possible.
  */
 void wsu_tcp_process(wsu_tcp_t *tcp);
+
+/* For the loop: tells the owner and frees the connection. */
+void wsu_tcp_bury(wsu_tcp_t *tcp);
 
 /* For the loop: sends the output and ends the connection if it is done. */
 void wsu_tcp_flush(wsu_tcp_t *tcp);
