@@ -193,6 +193,19 @@ function sendMasked(ws, first, bytes) {
   );
 }
 
+/** A callback of send() with the asynchronous context that it was given in. */
+class SendCallback extends AsyncResource {
+  constructor(callback) {
+    super('WSUPGRADE_SEND');
+    this._callback = callback;
+  }
+
+  /** @param {(Error|null)} err */
+  call(err) {
+    this.runInAsyncScope(this._callback, undefined, err);
+  }
+}
+
 /**
  * Has `callback` called once the kernel has taken all that was sent so far, or
  * with an error once the connection has ended.
@@ -206,7 +219,7 @@ function addCallback(ws, callback) {
     unsettled.push(ws);
     requestSettle();
   }
-  ws._newCallbacks.push(AsyncResource.bind(callback, 'WSUPGRADE_SEND'));
+  ws._newCallbacks.push(new SendCallback(callback));
 }
 
 /**
@@ -222,7 +235,7 @@ function callBack(ws) {
 
     while (batch.next < batch.callbacks.length) {
       try {
-        batch.callbacks[batch.next++](null);
+        batch.callbacks[batch.next++].call(null);
       } catch (err) {
         // The others are called all the same, once this one is reported.
         unsettled.push(ws);
@@ -284,7 +297,7 @@ function failCallbacks(ws) {
     const err = new Error('The connection was closed before the data was sent');
 
     err.code = 'ECONNRESET';
-    process.nextTick(callback, err);
+    process.nextTick(() => callback.call(err));
   }
 }
 

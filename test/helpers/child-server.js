@@ -30,6 +30,18 @@ const SCENARIOS = {
     });
   },
 
+  'a tick throws'(ws, name) {
+    for (const event of ['message', 'close']) {
+      ws.on(event, (data) => {
+        report(name, event, data.toString());
+        if (data.toString() === 'end') ws.send('end');
+        process.nextTick(() => {
+          throw new Error(event);
+        });
+      });
+    }
+  },
+
   'process.exit() after send()'(ws) {
     ws.on('message', (phase) => {
       const sendAndExit = () => {
@@ -78,7 +90,7 @@ const PHASES = {
 let other;
 const scenario = SCENARIOS[process.argv[2]];
 
-if (process.argv[2] === 'a listener throws') {
+if (/ throws$/.test(process.argv[2])) {
   process.on('uncaughtException', (error) =>
     report('process', 'uncaughtException', error.message),
   );
