@@ -16,10 +16,13 @@
         "src/io/loop.c",
         "src/io/tcp.c",
         "src/binding/addon.c",
+        "src/binding/call.c",
         "src/binding/cork.c",
         "src/binding/env.c",
         "src/binding/events.c",
-        "src/binding/slots.c"
+        "src/binding/slots.c",
+        "src/binding/tables.c",
+        "src/binding/upgrade.c"
       ],
       "include_dirs+": [
         "<!@(node -p \"try { require('node-api-headers').include_dir } catch { '' }\")",

@@ -1,0 +1,117 @@
+#include "tables.h"
+
+#include "../core/error.h"
+#include "../core/handshake.h"
+#include "call.h"
+#include "cork.h"
+#include "env.h"
+
+static napi_status set_number(napi_env napi, napi_value object,
+                              const char *name, double number) {
+  napi_value value;
+  napi_status status = napi_create_double(napi, number, &value);
+
+  return status == napi_ok ? napi_set_named_property(napi, object, name, value)
+                           : status;
+}
+
+static napi_status set_boolean(napi_env napi, napi_value object,
+                               const char *name, bool is_true) {
+  napi_value value;
+  napi_status status = napi_get_boolean(napi, is_true, &value);
+
+  return status == napi_ok ? napi_set_named_property(napi, object, name, value)
+                           : status;
+}
+
+static napi_status set_text(napi_env napi, napi_value object, const char *name,
+                            const char *text) {
+  napi_value value;
+  napi_status status =
+      napi_create_string_utf8(napi, text, NAPI_AUTO_LENGTH, &value);
+
+  return status == napi_ok ? napi_set_named_property(napi, object, name, value)
+                           : status;
+}
+
+/* errors: the rows of WSU_ERROR_MAP by number. */
+static napi_value make_errors(napi_env napi) {
+  int count;
+  const wsu_error_info_t *row = wsu_error_table(&count);
+  napi_value errors;
+  napi_value error;
+  napi_value key;
+
+  WSU_TRY(napi, napi_create_object(napi, &errors));
+  for (; count > 0; row++, count--) {
+    WSU_TRY(napi, napi_create_object(napi, &error));
+    WSU_TRY(napi, set_number(napi, error, "closeCode", row->close_code));
+    WSU_TRY(napi,
+            set_boolean(napi, error, "isRangeError", row->is_range_error));
+    WSU_TRY(napi, set_boolean(napi, error, "hasDetail", row->has_detail));
+    WSU_TRY(napi, set_text(napi, error, "code", row->code));
+    WSU_TRY(napi, set_text(napi, error, "message", row->message));
+    WSU_TRY(napi, napi_create_int32(napi, row->err, &key));
+    WSU_TRY(napi, napi_set_property(napi, errors, key, error));
+  }
+  return errors;
+}
+
+/* refusals: the rows of WSU_REFUSAL_MAP by name, with their number. */
+static napi_value make_refusals(napi_env napi) {
+  static const char *const names[] = {
+#define XX(name, ...) #name,
+      WSU_REFUSAL_MAP(XX)
+#undef XX
+  };
+  napi_value refusals;
+  napi_value refusal;
+
+  WSU_TRY(napi, napi_create_object(napi, &refusals));
+  for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
+    const wsu_refusal_info_t *row = wsu_refusal_info((wsu_refusal_t)(i + 1));
+
+    WSU_TRY(napi, napi_create_object(napi, &refusal));
+    WSU_TRY(napi, set_number(napi, refusal, "number", i + 1));
+    WSU_TRY(napi, set_number(napi, refusal, "status", row->status));
+    WSU_TRY(napi,
+            set_boolean(napi, refusal, "namesVersions", row->names_versions));
+    WSU_TRY(napi, set_text(napi, refusal, "message", row->message));
+    WSU_TRY(napi, napi_set_named_property(napi, refusals, names[i], refusal));
+  }
+  return refusals;
+}
+
+static napi_value make_constants(napi_env napi) {
+  napi_value constants;
+
+  WSU_TRY(napi, napi_create_object(napi, &constants));
+#define XX(name, value)                                                        \
+  WSU_TRY(napi, set_number(napi, constants, #name, value));
+  WSU_RING_MAP(XX)
+#undef XX
+  WSU_TRY(napi, set_number(napi, constants, "RING_EVENTS", WSU_RING_EVENTS));
+  WSU_TRY(napi, set_number(napi, constants, "RING_FIELDS", WSU_RING_FIELDS));
+  WSU_TRY(napi, set_number(napi, constants, "DIRECTORY_ENTRIES",
+                           WSU_DIRECTORY_ENTRIES));
+  WSU_TRY(napi, set_number(napi, constants, "DIRECTORY_HEADER",
+                           WSU_DIRECTORY_HEADER));
+  WSU_TRY(napi, set_number(napi, constants, "SLOTS", WSU_SLOTS_MAX));
+  WSU_TRY(napi, set_number(napi, constants, "AUTO_PONG", WSU_AUTO_PONG));
+  WSU_TRY(napi, set_number(napi, constants, "SKIP_UTF8_VALIDATION",
+                           WSU_SKIP_UTF8_VALIDATION));
+  return constants;
+}
+
+bool wsu_tables_add(napi_env napi, napi_value exports) {
+  napi_value errors = make_errors(napi);
+  napi_value refusals = make_refusals(napi);
+  napi_value constants = make_constants(napi);
+
+  return errors != NULL && refusals != NULL && constants != NULL &&
+         napi_set_named_property(napi, exports, "errors", errors) == napi_ok &&
+         napi_set_named_property(napi, exports, "refusals", refusals) ==
+             napi_ok &&
+         napi_set_named_property(napi, exports, "constants", constants) ==
+             napi_ok;
+}
