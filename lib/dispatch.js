@@ -73,6 +73,25 @@ function take(index) {
   return payload;
 }
 
+function refuseTransfer() {
+  throw new TypeError('Other messages share this memory: transfer a copy');
+}
+
+/**
+ * Keeps listeners from detaching memory that other messages share.
+ *
+ * @param {ArrayBuffer} buffer
+ */
+function protect(buffer) {
+  // As Node.js does with its pool.
+  markAsUntransferable(buffer);
+  // Node.js 22 has the method but does not refuse it.
+  if (typeof buffer.transfer === 'function') {
+    buffer.transfer = refuseTransfer;
+    buffer.transferToFixedLength = refuseTransfer;
+  }
+}
+
 /** @return {(ArrayBuffer|undefined)} undefined if there is no memory */
 function allocateSlab() {
   try {
@@ -80,8 +99,7 @@ function allocateSlab() {
   } catch {
     return undefined;
   }
-  // As Node.js does with its pool: other messages are in there.
-  markAsUntransferable(slab);
+  protect(slab);
   return slab;
 }
 

@@ -8,6 +8,9 @@
 
 #define MIN_CAPACITY 256u
 
+/* From this size on, spare room would be dearer than moving once. */
+#define EXACT_SIZE 65536u
+
 static void move_to_front(wsu_buffer_t *buffer) {
   size_t length = wsu_buffer_length(buffer);
 
@@ -60,12 +63,14 @@ void wsu_buffer_commit(wsu_buffer_t *buffer, size_t len) {
 }
 
 int wsu_buffer_append(wsu_buffer_t *buffer, const uint8_t *bytes, size_t len) {
+  size_t expected = 0;
   uint8_t *dest;
 
   if (len == 0)
     return 0;
-  dest =
-      wsu_buffer_reserve(buffer, len, wsu_buffer_length(buffer) == 0 ? len : 0);
+  if (len >= EXACT_SIZE && wsu_buffer_length(buffer) == 0)
+    expected = len;
+  dest = wsu_buffer_reserve(buffer, len, expected);
   if (dest == NULL)
     return WSU_ERR_OUT_OF_MEMORY;
   memcpy(dest, bytes, len);

@@ -40,8 +40,8 @@ uint8_t *wsu_buffer_reserve(wsu_buffer_t *buffer, size_t len, size_t expected);
 void wsu_buffer_commit(wsu_buffer_t *buffer, size_t len);
 
 /*
- * Appends a copy of `len` bytes; the first ones get no spare room. Returns 0
- * or WSU_ERR_OUT_OF_MEMORY.
+ * Appends a copy of `len` bytes; many at once get no spare room at first.
+ * Returns 0 or WSU_ERR_OUT_OF_MEMORY.
  */
 int wsu_buffer_append(wsu_buffer_t *buffer, const uint8_t *bytes, size_t len);
 

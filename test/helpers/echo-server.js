@@ -1,0 +1,26 @@
+'use strict';
+
+// An echo server in a process of its own, run with --expose-gc. It tells its
+// port over IPC, and answers any message with what its memory holds after a
+// garbage collection, in bytes.
+
+const http = require('node:http');
+
+const { WebSocketServer } = require('./implementation');
+const { echo } = require('./random-traffic');
+
+const server = http.createServer();
+const wss = new WebSocketServer({ server });
+wss.on('connection', echo);
+
+process.on('message', () => {
+  // What the first collection finalizes, the second one frees.
+  global.gc();
+  setImmediate(() => {
+    global.gc();
+    const { rss, heapUsed, external } = process.memoryUsage();
+    process.send({ rss, heapUsed, external });
+  });
+});
+
+server.listen(0, '127.0.0.1', () => process.send(server.address().port));
