@@ -1,4 +1,9 @@
 {
+  "variables": {
+    # Inlining across files is worth 3 to 5 %. GCC links what it compiles so
+    # with any linker; other compilers may need a plugin that is not there.
+    "lto": "<!(node -p \"try { /Free Software Foundation/.test(require('child_process').execFileSync(process.env.CC || 'cc', ['--version'])) ? '-flto' : '-O3' } catch { '-O3' }\")"
+  },
   "targets": [
     {
       "target_name": "ws_upgrade",
@@ -35,9 +40,10 @@
         "-fvisibility=hidden",
         "-Wall",
         "-Wextra",
-        "-Wshadow"
+        "-Wshadow",
+        "<(lto)"
       ],
-      "ldflags": ["-Wl,--as-needed"],
+      "ldflags": ["-Wl,--as-needed", "<(lto)"],
       "xcode_settings": {
         "GCC_C_LANGUAGE_STANDARD": "c11",
         "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
