@@ -74,6 +74,19 @@ static const wsu_loop_owner_t owner = {
     .on_loop_close = on_loop_close,
 };
 
+/* Node does not free what is referenced when an environment ends. */
+static void delete_references(wsu_env_t *env) {
+  napi_ref *references[] = {&env->dispatch, &env->settle,    &env->ring,
+                            &env->cork,     &env->directory, &env->large,
+                            &env->slab};
+
+  for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
+    if (*references[i] != NULL)
+      (void)napi_delete_reference(env->napi, *references[i]);
+    *references[i] = NULL;
+  }
+}
+
 /*
  * The environment is being torn down: nothing runs JavaScript any more, all
  * descriptors are closed, and the memory goes when libuv has let go of it.
@@ -84,6 +97,7 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *arg) {
   (void)handle;
   env->is_exiting = true;
   (void)napi_async_destroy(env->napi, env->async_context);
+  delete_references(env);
   for (uint32_t i = 0; i < env->slots.capacity; i++) {
     wsu_tcp_t *tcp = wsu_slots_at(&env->slots, i);
 

@@ -19,7 +19,9 @@ const MAX_FRAGMENTS = 40;
 const MAX_PIECE = 128 * 1024;
 const MAX_SINGLE_BYTES = 40;
 
-const POOL_SIZE = 1024 * 1024;
+/** Bytes that payloads are cut from, as a multiple of the largest one. */
+const POOL_FACTOR = 5;
+const MIN_POOL_SIZE = 1024;
 
 /** First and last code point of characters of one to four bytes. */
 const CHARACTERS = [
@@ -61,15 +63,16 @@ class Random {
 }
 
 /** Payloads are cut from these: random bytes, ASCII, and any characters. */
-function makePools(random) {
-  const binary = Buffer.allocUnsafe(POOL_SIZE);
-  const ascii = Buffer.allocUnsafe(POOL_SIZE);
-  for (let i = 0; i < POOL_SIZE; i++) {
+function makePools(random, maxSize) {
+  const size = Math.max(MIN_POOL_SIZE, maxSize * POOL_FACTOR);
+  const binary = Buffer.allocUnsafe(size);
+  const ascii = Buffer.allocUnsafe(size);
+  for (let i = 0; i < size; i++) {
     binary[i] = random.integer(0, 255);
     ascii[i] = random.integer(...CHARACTERS[0]);
   }
-  const text = Buffer.alloc(POOL_SIZE, ' ');
-  for (let i = 0; i < POOL_SIZE - 4;) {
+  const text = Buffer.alloc(size, ' ');
+  for (let i = 0; i < size - 4;) {
     const range = CHARACTERS[random.integer(0, CHARACTERS.length - 1)];
     i += text.write(String.fromCodePoint(random.integer(...range)), i);
   }
@@ -160,10 +163,12 @@ class TrafficClient {
   #makeMessage() {
     const random = this.#random;
     const size = random.logUniform(this.#maxSize);
-    const start = random.integer(0, POOL_SIZE - size);
-    const pool = ['binary', 'ascii', 'text'][random.integer(0, 2)];
-    const payload = cutText(this.#pools[pool], start, size);
-    return { opcode: pool === 'binary' ? 'binary' : 'text', payload };
+    const name = ['binary', 'ascii', 'text'][random.integer(0, 2)];
+    const pool = this.#pools[name];
+    const start = random.integer(0, pool.length - size);
+    return name === 'binary'
+      ? { opcode: 'binary', payload: pool.subarray(start, start + size) }
+      : { opcode: 'text', payload: cutText(pool, start, size) };
   }
 
   /** Empty fragments, and cuts within characters, come by chance. */
@@ -198,11 +203,9 @@ class TrafficClient {
       random.chance(0.5) || pings.length === MAX_PINGS_IN_FLIGHT
         ? 'pong'
         : 'ping';
-    const start = random.integer(0, POOL_SIZE - 125);
-    const payload = this.#pools.binary.subarray(
-      start,
-      start + random.logUniform(125),
-    );
+    const size = random.logUniform(125);
+    const start = random.integer(0, MIN_POOL_SIZE - size);
+    const payload = this.#pools.binary.subarray(start, start + size);
     if (opcode === 'ping') pings.push(payload);
     bytes.push(encodeFrame({ opcode, payload, mask: this.#makeMask() }));
   }
@@ -314,7 +317,7 @@ class RandomTraffic {
   async open(target) {
     const { seed, connections, maxSize = DEFAULT_MAX_SIZE } = this.#options;
     const random = new Random(seed);
-    const pools = makePools(random);
+    const pools = makePools(random, maxSize);
     for (let i = 0; i < connections; i++) {
       const client = await RawClient.open(target);
       const own = new Random(random.integer(0, 0xffffffff));
