@@ -1,9 +1,10 @@
 'use strict';
 
 /**
- * What is measured. `load` holds flags of the load generator. `targets` says
- * how many times the messages per CPU second of each peer `ws-upgrade` has to
- * reach.
+ * What is measured. `load` holds flags of the load generator, true for one that
+ * takes no value; with `tls` only servers that speak it take part. `targets`
+ * says how many times the messages per CPU second of each peer `ws-upgrade` has
+ * to reach.
  *
  * @type {{name: string, title: string, load: object, targets: object}[]}
  */
@@ -31,5 +32,41 @@ module.exports = [
     title: '64 KiB binary, 16 connections, 1 in flight',
     load: { connections: 16, 'in-flight': 1, size: 65536, type: 'binary' },
     targets: { ws: 2.6, 'ws+bufferutil': 2.6 },
+  },
+  {
+    name: 'tls-64b',
+    title: 'TLS, 64 B binary, 64 connections, 1 in flight',
+    load: {
+      tls: true,
+      connections: 64,
+      'in-flight': 1,
+      size: 64,
+      type: 'binary',
+    },
+    targets: { ws: 1.2, 'ws+bufferutil': 1.2 },
+  },
+  {
+    name: 'tls-64b-x16',
+    title: 'TLS, 64 B binary, 64 connections, 16 in flight',
+    load: {
+      tls: true,
+      connections: 64,
+      'in-flight': 16,
+      size: 64,
+      type: 'binary',
+    },
+    targets: { ws: 1.5, 'ws+bufferutil': 1.5 },
+  },
+  {
+    name: 'tls-64k',
+    title: 'TLS, 64 KiB binary, 16 connections, 1 in flight',
+    load: {
+      tls: true,
+      connections: 16,
+      'in-flight': 1,
+      size: 65536,
+      type: 'binary',
+    },
+    targets: { ws: 1.2, 'ws+bufferutil': 1.2 },
   },
 ];

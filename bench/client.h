@@ -5,6 +5,8 @@
 #ifndef WSU_BENCH_CLIENT_H
 #define WSU_BENCH_CLIENT_H
 
+#include "transport.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +31,7 @@ typedef struct {
 } traffic_t;
 
 typedef struct {
-  int fd;
+  channel_t channel;
   uint32_t index;
   /* The in_flight frames of this connection, and then the same once more: what
      is unsent is always one contiguous piece. */
@@ -74,7 +76,7 @@ void client_queue(client_t *client, const traffic_t *traffic, uint32_t count);
 /* The unsent bytes; `unsent` of the client is their number. */
 const uint8_t *client_unsent(const client_t *client);
 
-/* Takes note that the socket took `len` of the unsent bytes. */
+/* Takes note that the transport took `len` of the unsent bytes. */
 void client_sent(client_t *client, const traffic_t *traffic, size_t len);
 
 /* Takes bytes from the server, wherever they were split, and returns how many

@@ -8,7 +8,7 @@
  *
  * One thread and one epoll set; it never waits for anything but the sockets.
  * All frames are encoded before the first is sent, so that the measured window
- * has nothing but send, recv and the comparison of what came back.
+ * has nothing but sending, receiving and the comparison of what came back.
  */
 #define _GNU_SOURCE
 
@@ -54,6 +54,7 @@ typedef struct {
 
 typedef struct {
   options_t options;
+  const transport_t *transport;
   traffic_t traffic;
   client_t *clients;
   int epoll_fd;
@@ -96,23 +97,24 @@ static void watch(const load_t *load, client_t *client, int operation,
       .events = EPOLLIN | (writable ? EPOLLOUT : 0),
       .data.ptr = client,
   };
-  if (epoll_ctl(load->epoll_fd, operation, client->fd, &event) != 0) {
+  if (epoll_ctl(load->epoll_fd, operation, client->channel.fd, &event) != 0) {
     fail("epoll_ctl: %s", strerror(errno));
   }
   client->waits_for_writable = writable;
 }
 
-/* Hands what is unsent to the socket in one call. What it does not take waits
-   for the socket to become writable. */
+/* Hands what is unsent to the transport in one call. What it or the socket does
+   not take waits for the socket to become writable. */
 static void flush(const load_t *load, client_t *client) {
+  const transport_t *transport = load->transport;
   ssize_t sent =
-      send(client->fd, client_unsent(client), client->unsent, MSG_NOSIGNAL);
+      transport->send(&client->channel, client_unsent(client), client->unsent);
   if (sent >= 0) {
     client_sent(client, &load->traffic, (size_t)sent);
   } else if (errno != EAGAIN && errno != EINTR) {
     fail("connection %" PRIu32 ": send: %s", client->index, strerror(errno));
   }
-  bool writable = client->unsent > 0;
+  bool writable = client->unsent > 0 || transport->has_unsent(&client->channel);
   if (writable != client->waits_for_writable) {
     watch(load, client, EPOLL_CTL_MOD, writable);
   }
@@ -125,19 +127,26 @@ static void send_messages(load_t *load, client_t *client, uint32_t count) {
 }
 
 static void on_readable(load_t *load, client_t *client) {
-  ssize_t received = recv(client->fd, load->receive_buf, RECEIVE_SIZE, 0);
-  if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
-    return;
-  }
-  if (received < 0) {
-    fail("connection %" PRIu32 ": recv: %s", client->index, strerror(errno));
-  }
-  if (received == 0) {
-    fail("connection %" PRIu32 ": the server ended it after %" PRIu64 " echoes",
-         client->index, client->echoes);
-  }
-  uint32_t completed = client_receive(client, &load->traffic, load->receive_buf,
-                                      (size_t)received);
+  const transport_t *transport = load->transport;
+  uint32_t completed = 0;
+  do {
+    ssize_t received =
+        transport->receive(&client->channel, load->receive_buf, RECEIVE_SIZE);
+    if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
+      break;
+    }
+    if (received < 0) {
+      fail("connection %" PRIu32 ": recv: %s", client->index, strerror(errno));
+    }
+    if (received == 0) {
+      fail("connection %" PRIu32 ": the server ended it after %" PRIu64
+           " echoes",
+           client->index, client->echoes);
+    }
+    completed += client_receive(client, &load->traffic, load->receive_buf,
+                                (size_t)received);
+    /* This ends: nothing is sent here that could be echoed. */
+  } while (transport->has_unread(&client->channel));
   load->echoes += completed;
   load->outstanding -= completed;
   if (completed > 0 && !load->draining) {
@@ -164,7 +173,7 @@ static void run_until(load_t *load, double deadline) {
       if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
         on_readable(load, client);
       }
-      if ((events[i].events & EPOLLOUT) != 0 && client->unsent > 0) {
+      if ((events[i].events & EPOLLOUT) != 0 && client->waits_for_writable) {
         flush(load, client);
       }
     }
@@ -191,8 +200,9 @@ static int connect_socket(const struct addrinfo *address) {
 
 /* Sends the opening handshake and checks the answer. The socket is blocking up
    to here, and the server has nothing to say after its answer. */
-static void upgrade(const load_t *load, const client_t *client) {
+static void upgrade(const load_t *load, client_t *client) {
   const options_t *options = &load->options;
+  const transport_t *transport = load->transport;
   char request[1024];
   int request_len = snprintf(request, sizeof request,
                              "GET %s HTTP/1.1\r\n"
@@ -205,8 +215,8 @@ static void upgrade(const load_t *load, const client_t *client) {
   if (request_len < 0 || (size_t)request_len >= sizeof request) {
     fail("host and path are too long");
   }
-  if (send(client->fd, request, (size_t)request_len, MSG_NOSIGNAL) !=
-      request_len) {
+  if (transport->send(&client->channel, (const uint8_t *)request,
+                      (size_t)request_len) != request_len) {
     fail("connection %" PRIu32 ": handshake: %s", client->index,
          strerror(errno));
   }
@@ -214,8 +224,8 @@ static void upgrade(const load_t *load, const client_t *client) {
   size_t len = 0;
   char *end = NULL;
   while (end == NULL) {
-    ssize_t received =
-        recv(client->fd, response + len, sizeof response - 1 - len, 0);
+    ssize_t received = transport->receive(
+        &client->channel, (uint8_t *)response + len, sizeof response - 1 - len);
     if (received < 0 && errno == EAGAIN) {
       fail("connection %" PRIu32 ": no answer to the handshake within %d s",
            client->index, HANDSHAKE_SECONDS);
@@ -253,10 +263,11 @@ static void connect_clients(load_t *load) {
   for (uint32_t i = 0; i < options->connections; i++) {
     client_t *client = &load->clients[i];
     client->index = i;
-    client->fd = connect_socket(address);
+    client->channel.fd = connect_socket(address);
+    load->transport->open(&client->channel);
     upgrade(load, client);
     client_encode(client, &load->traffic, payload);
-    if (fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0) {
+    if (fcntl(client->channel.fd, F_SETFL, O_NONBLOCK) != 0) {
       fail("fcntl: %s", strerror(errno));
     }
     watch(load, client, EPOLL_CTL_ADD, false);
@@ -317,6 +328,12 @@ static void set_option(load_t *load, const char *name, const char *value) {
     options->warmup = parse_number(name, value, 0, 3600);
   } else if (strcmp(name, "duration") == 0) {
     options->duration = parse_number(name, value, 0, 3600);
+  } else if (strcmp(name, "tls") == 0) {
+#ifdef WITH_TLS
+    load->transport = &tls_transport;
+#else
+    fail("--tls: this program was compiled without TLS");
+#endif
   } else {
     options->pid = (pid_t)parse_count(name, value, 1, INT32_MAX);
   }
@@ -333,6 +350,7 @@ static void parse_options(load_t *load, int argc, char **argv) {
       {"type", required_argument, NULL, 0},
       {"warmup", required_argument, NULL, 0},
       {"duration", required_argument, NULL, 0},
+      {"tls", no_argument, NULL, 0},
       {"pid", required_argument, NULL, 0},
       {NULL, 0, NULL, 0},
   };
@@ -395,6 +413,7 @@ int main(int argc, char **argv) {
                   .connections = 64,
                   .warmup = 1,
                   .duration = 3},
+      .transport = &plain_transport,
       .traffic = {.opcode = OPCODE_BINARY, .size = 64, .in_flight = 1},
   };
   const options_t *options = &load.options;

@@ -14,6 +14,7 @@ const KEPT_OUTPUT = 4096;
 const children = new Set();
 const programs = new Map();
 let buildDir;
+let certificate;
 
 process.on('exit', () => {
   for (const child of children) {
@@ -63,26 +64,90 @@ function checkMachine() {
   run('taskset', ['--version'], 'install util-linux');
 }
 
+/** The path of a file in a folder that is removed at exit. */
+function temporary(name) {
+  buildDir ??= fs.mkdtempSync(path.join(os.tmpdir(), 'ws-upgrade-bench-'));
+  return path.join(buildDir, name);
+}
+
+/** Runs the C compiler. */
+function cc(args, options) {
+  const hint =
+    'install a C compiler (Debian and Ubuntu: apt-get install build-essential)';
+  return run('cc', args, hint, options);
+}
+
 /**
  * Compiles a C program once, into a folder that is removed at exit.
  *
  * @param {string} name
  * @param {string[]} sources
+ * @param {string[]} [more] Macros and libraries
  * @return {string} Path of the program
  */
-function compile(name, sources) {
+function compile(name, sources, more = []) {
   if (!programs.has(name)) {
-    buildDir ??= fs.mkdtempSync(path.join(os.tmpdir(), 'ws-upgrade-bench-'));
-    const program = path.join(buildDir, name);
+    const program = temporary(name);
     const flags = ['-O2', '-std=c11', '-Wall', '-Wextra', '-Werror'];
-    run(
-      'cc',
-      [...flags, '-o', program, ...sources],
-      'install a C compiler (Debian and Ubuntu: apt-get install build-essential)',
-    );
+    cc([...flags, '-o', program, ...sources, ...more]);
     programs.set(name, program);
   }
   return programs.get(name);
+}
+
+/** Compiles the load generator: without TLS it needs no OpenSSL. */
+function compileLoad(tls) {
+  const sources = ['load.c', 'client.c', 'plain.c', ...(tls ? ['tls.c'] : [])];
+  return compile(
+    tls ? 'load-tls' : 'load',
+    sources.map((source) => path.join(__dirname, source)),
+    tls ? ['-DWITH_TLS', '-lssl', '-lcrypto'] : [],
+  );
+}
+
+/** Throws where this machine cannot run the cases with TLS. */
+function checkTls() {
+  certificateFiles();
+  cc(['--version']);
+  const probe = '#include <openssl/ssl.h>\nint main(void) { return !SSL_new; }';
+  try {
+    cc(['-x', 'c', '-o', temporary('probe'), '-', '-lssl', '-lcrypto'], {
+      input: probe,
+    });
+  } catch {
+    throw new Error(
+      'The cases with TLS need the C library of OpenSSL: install it ' +
+        '(Debian and Ubuntu: apt-get install libssl-dev)',
+    );
+  }
+}
+
+/**
+ * Makes a self-signed certificate once, and returns where servers find it, as
+ * additions to their environment.
+ *
+ * @return {{BENCH_KEY: string, BENCH_CERT: string}} Paths of PEM files
+ */
+function certificateFiles() {
+  if (!certificate) {
+    const files = {
+      BENCH_KEY: temporary('key'),
+      BENCH_CERT: temporary('cert'),
+    };
+    const kind = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes';
+    const name = '-days 2 -subj /CN=localhost';
+    run(
+      'openssl',
+      [
+        ...`req ${kind} ${name}`.split(' '),
+        ...['-keyout', files.BENCH_KEY, '-out', files.BENCH_CERT],
+      ],
+      'the cases with TLS need it ' +
+        '(Debian and Ubuntu: apt-get install openssl)',
+    );
+    certificate = files;
+  }
+  return certificate;
 }
 
 /** Starts a program on one core. taskset becomes the program: same pid. */
@@ -160,15 +225,11 @@ async function stopServer(server) {
  * @return {Promise<object>}
  */
 async function runLoad(server, flags) {
-  const program = compile('load', [
-    path.join(__dirname, 'load.c'),
-    path.join(__dirname, 'client.c'),
-  ]);
+  const program = compileLoad(flags.tls);
   const all = { ...flags, port: server.port, pid: server.pid };
-  const args = Object.entries(all).flatMap(([key, value]) => [
-    `--${key}`,
-    String(value),
-  ]);
+  const args = Object.entries(all).flatMap(([key, value]) =>
+    value === true ? [`--${key}`] : [`--${key}`, String(value)],
+  );
   const child = spawnPinned(LOAD_CORE, [program, ...args]);
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -185,7 +246,9 @@ async function runLoad(server, flags) {
 }
 
 module.exports = {
+  certificateFiles,
   checkMachine,
+  checkTls,
   compile,
   run,
   runLoad,

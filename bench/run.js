@@ -6,7 +6,9 @@ const { parseArgs } = require('util');
 
 const cases = require('./cases');
 const {
+  certificateFiles,
   checkMachine,
+  checkTls,
   run,
   runLoad,
   startServer,
@@ -76,7 +78,10 @@ function number(option, text, min, isValid = Number.isFinite) {
 
 async function measure(name, testCase, options) {
   const { start, env } = servers[name];
-  const server = await startServer(name, start(options.node), env);
+  const server = await startServer(name, start(options.node), {
+    ...env,
+    ...(testCase.load.tls && certificateFiles()),
+  });
   try {
     return await runLoad(server, {
       ...testCase.load,
@@ -88,20 +93,55 @@ async function measure(name, testCase, options) {
   }
 }
 
+/** The chosen servers that can take part in a case. */
+function serversOf(testCase, options) {
+  return options.servers.filter(
+    (name) => !testCase.load.tls || servers[name].tls,
+  );
+}
+
 /** Every server in turn, each round beginning with another one. */
 async function measureRound(testCase, round, options) {
   const results = {};
-  for (let i = 0; i < options.servers.length; i++) {
-    const name = options.servers[(i + round) % options.servers.length];
+  const names = serversOf(testCase, options);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[(i + round) % names.length];
     results[name] = await measure(name, testCase, options);
     console.error(
       `${testCase.name}, round ${round + 1} of ${options.rounds}, ${name}: ` +
         `${Math.round(results[name].perCpuSecond)} messages per CPU second`,
     );
   }
-  return Object.fromEntries(
-    options.servers.map((name) => [name, results[name]]),
-  );
+  return Object.fromEntries(names.map((name) => [name, results[name]]));
+}
+
+/**
+ * Returns the chosen cases that can run. A case that was not asked for by name
+ * and cannot run on this machine, or with no chosen server, is left out with a
+ * line that says so; one that was asked for is an error.
+ */
+function runnableCases(options) {
+  let problem;
+  if (options.cases.some((testCase) => testCase.load.tls)) {
+    try {
+      checkTls();
+    } catch (err) {
+      problem = err.message;
+    }
+  }
+  return options.cases.filter((testCase) => {
+    const reason =
+      serversOf(testCase, options).length === 0
+        ? 'None of the chosen servers speaks TLS'
+        : testCase.load.tls && problem;
+    if (reason && options.case) {
+      throw new Error(reason);
+    }
+    if (reason) {
+      console.log(`Without ${testCase.name}: ${reason}.\n`);
+    }
+    return !reason;
+  });
 }
 
 async function main() {
@@ -116,9 +156,10 @@ async function main() {
   console.log(
     `${machine}; ${options.rounds} rounds of ${options.duration} s\n`,
   );
+  const runnable = runnableCases(options);
   installPeers(options.servers);
   const report = [];
-  for (const testCase of options.cases) {
+  for (const testCase of runnable) {
     const rounds = [];
     for (let round = 0; round < options.rounds; round++) {
       rounds.push(await measureRound(testCase, round, options));

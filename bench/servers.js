@@ -14,28 +14,34 @@ const OURS = 'ws-upgrade';
 /**
  * Each echo server: the npm packages it needs, and how it is started. `start`
  * gets the path of the Node binary and returns a command line, and `env` adds
- * to its environment.
+ * to its environment. One with `tls` speaks it when it finds the paths of a key
+ * and a certificate in `BENCH_KEY` and `BENCH_CERT`.
  */
 const servers = {
   [OURS]: {
     packages: [],
+    tls: true,
     start: (node) => [node, script('ws-upgrade.js')],
   },
   ws: {
     packages: ['ws'],
+    tls: true,
     start: (node) => [node, script('ws.js')],
     env: { WS_NO_BUFFER_UTIL: '1' },
   },
   'ws+bufferutil': {
     packages: ['ws', 'bufferutil'],
+    tls: true,
     start: (node) => [node, script('ws.js')],
   },
   uws: {
     packages: ['uwebsockets'],
+    tls: true,
     start: (node) => [node, script('uws.js')],
   },
   bun: {
     packages: [BUN],
+    tls: true,
     start: () => [packagePath(BUN, 'bin', 'bun'), script('bun.js')],
   },
   epoll: {

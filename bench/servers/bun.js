@@ -2,9 +2,12 @@
 
 /* global Bun, Response */
 
+const { BENCH_KEY, BENCH_CERT } = process.env;
+
 const server = Bun.serve({
   hostname: '127.0.0.1',
   port: Number(process.argv[2] || 0),
+  tls: BENCH_KEY && { key: Bun.file(BENCH_KEY), cert: Bun.file(BENCH_CERT) },
   fetch(request, server) {
     return server.upgrade(request)
       ? undefined

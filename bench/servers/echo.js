@@ -1,17 +1,31 @@
 'use strict';
 
+const fs = require('fs');
 const http = require('http');
+const https = require('https');
+
+const { BENCH_KEY, BENCH_CERT } = process.env;
+
+function createServer() {
+  return BENCH_KEY
+    ? https.createServer({
+        key: fs.readFileSync(BENCH_KEY),
+        cert: fs.readFileSync(BENCH_CERT),
+      })
+    : http.createServer();
+}
 
 /**
  * Serves WebSocket echo on 127.0.0.1 through an 'upgrade' listener, with the
  * API that `ws` and `ws-upgrade` share. The port is the program's first
- * argument, 0 for any free one.
+ * argument, 0 for any free one. With `BENCH_KEY` and `BENCH_CERT` in the
+ * environment, paths of PEM files, it is served over TLS.
  *
  * @param {Function} WebSocketServer The class to measure
  */
 module.exports = function echo(WebSocketServer) {
   const wss = new WebSocketServer({ noServer: true });
-  const server = http.createServer();
+  const server = createServer();
 
   wss.on('connection', (ws) => {
     ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }));

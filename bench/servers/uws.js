@@ -2,10 +2,13 @@
 
 const uWS = require('uwebsockets');
 
+const { BENCH_KEY, BENCH_CERT } = process.env;
 const port = Number(process.argv[2] || 0);
+const app = BENCH_KEY
+  ? uWS.SSLApp({ key_file_name: BENCH_KEY, cert_file_name: BENCH_CERT })
+  : uWS.App();
 
-uWS
-  .App()
+app
   .ws('/*', {
     compression: uWS.DISABLED,
     idleTimeout: 0,
