@@ -16,7 +16,7 @@ const {
   CLOSE,
   ERROR,
   END,
-  PROGRESS,
+  NOTICE,
   CLOSED,
   RING_EVENTS,
   RING_FIELDS,
@@ -104,6 +104,49 @@ function allocateSlab() {
 }
 
 /**
+ * Hands an event to its WebSocket.
+ *
+ * @param {WebSocket} ws
+ * @param {number} kind
+ * @param {number} a
+ * @param {number} b see WSU_RING_MAP for both
+ */
+function deliver(ws, kind, a, b) {
+  switch (kind) {
+    case BINARY:
+      ws._onMessage(view(ws, a, b), true);
+      break;
+    case TEXT:
+      ws._onMessage(view(ws, a, b), false);
+      break;
+    case LARGE_BINARY:
+      ws._onMessage(take(a), true);
+      break;
+    case LARGE_TEXT:
+      ws._onMessage(take(a), false);
+      break;
+    case PING:
+      ws._onPing(view(ws, a, b));
+      break;
+    case PONG:
+      ws._onPong(view(ws, a, b));
+      break;
+    case CLOSE:
+      ws._onCloseFrame(b >>> 8, view(ws, a, b & 255));
+      break;
+    case ERROR:
+      ws._onError(a, b);
+      break;
+    case END:
+      ws._onEnd();
+      break;
+    case CLOSED:
+      ws._onClosed();
+      break;
+  }
+}
+
+/**
  * Hands out the events of a turn; called by the addon, and once more for the
  * events behind the one whose listener threw.
  *
@@ -117,50 +160,67 @@ function dispatch(count, wantsSlab, isRetry) {
   if (!isRetry) cursor = 0;
   while (cursor < count) {
     const i = cursor++ * RING_FIELDS;
-    const ws = sockets[ring[i]];
+    const slot = ring[i];
+    const kind = ring[i + 1];
+    const ws = sockets[slot];
 
     if (ws === undefined) continue;
-    const a = ring[i + 2];
-    const b = ring[i + 3];
-
-    switch (ring[i + 1]) {
-      case BINARY:
-        ws._onMessage(view(ws, a, b), true);
-        break;
-      case TEXT:
-        ws._onMessage(view(ws, a, b), false);
-        break;
-      case LARGE_BINARY:
-        ws._onMessage(take(a), true);
-        break;
-      case LARGE_TEXT:
-        ws._onMessage(take(a), false);
-        break;
-      case PING:
-        ws._onPing(view(ws, a, b));
-        break;
-      case PONG:
-        ws._onPong(view(ws, a, b));
-        break;
-      case CLOSE:
-        ws._onCloseFrame(b >>> 8, view(ws, a, b & 255));
-        break;
-      case ERROR:
-        ws._onError(a, b);
-        break;
-      case END:
-        ws._onEnd();
-        break;
-      case PROGRESS:
-        sender.onProgress(ws);
-        break;
-      case CLOSED:
-        sockets[ring[i]] = undefined;
-        ws._onClosed();
-        break;
+    if (kind === NOTICE) {
+      ws._onNotice(ring[i + 2]);
+      continue;
     }
+    if (kind === CLOSED) {
+      sockets[slot] = undefined;
+      ws._onGone(native.totals(slot));
+    }
+    if (ws._deferred === null) deliver(ws, kind, ring[i + 2], ring[i + 3]);
+    else defer(ws, kind, ring[i + 2], ring[i + 3]);
   }
   return wantsSlab ? allocateSlab() : undefined;
+}
+
+/**
+ * Keeps an event for a WebSocket that emits only one in a turn of the loop
+ * (`allowSynchronousEvents: false`). It receives no more until all are out.
+ *
+ * @param {WebSocket} ws
+ * @param {number} kind
+ * @param {number} a
+ * @param {number} b see WSU_RING_MAP for both
+ */
+function defer(ws, kind, a, b) {
+  let event = () => deliver(ws, kind, a, b);
+
+  switch (kind) {
+    case BINARY:
+    case TEXT: {
+      const data = view(ws, a, b);
+      event = () => ws._onMessage(data, kind === BINARY);
+      break;
+    }
+    case LARGE_BINARY:
+    case LARGE_TEXT: {
+      const data = take(a);
+      event = () => ws._onMessage(data, kind === LARGE_BINARY);
+      break;
+    }
+    case PING: {
+      const data = view(ws, a, b);
+      event = () => ws._onPing(data);
+      break;
+    }
+    case PONG: {
+      const data = view(ws, a, b);
+      event = () => ws._onPong(data);
+      break;
+    }
+    case CLOSE: {
+      const reason = Buffer.from(view(ws, a, b & 255));
+      event = () => ws._onCloseFrame(b >>> 8, reason);
+      break;
+    }
+  }
+  ws._defer(event);
 }
 
 native.sockets = sockets;

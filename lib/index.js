@@ -1,10 +1,13 @@
 'use strict';
 
 const WebSocket = require('./websocket');
-const WebSocketServer = require('./websocket-server');
 
-WebSocket.Server = WebSocketServer;
+WebSocket.createWebSocketStream = require('./websocket-stream');
+WebSocket.extension = require('./extension');
+WebSocket.Sender = require('./frame');
+WebSocket.Server = require('./websocket-server');
+WebSocket.subprotocol = require('./subprotocol');
 WebSocket.WebSocket = WebSocket;
-WebSocket.WebSocketServer = WebSocketServer;
+WebSocket.WebSocketServer = WebSocket.Server;
 
 module.exports = WebSocket;

@@ -5,6 +5,7 @@ const { randomFillSync } = require('crypto');
 
 const native = require('./native');
 const { byteLength } = require('./data');
+const { writeOutput } = require('./stream');
 
 const { DIRECTORY_ENTRIES, DIRECTORY_HEADER } = native.constants;
 
@@ -44,13 +45,21 @@ const header = Buffer.allocUnsafeSlow(HEADER_MAX);
 
 let isExiting = false;
 
+/** Sends all that was sent before, as far as the kernel takes it. */
+function flush() {
+  native.flush();
+  for (const ws of native.sockets) {
+    if (ws !== undefined && ws._isStream) writeOutput(ws);
+  }
+}
+
 /**
  * After 'exit' listeners no turn comes: what is sent from now on, and what was
- * sent before, goes out at once, as far as the kernel takes it.
+ * sent before, goes out at once.
  */
 function onExit() {
   isExiting = true;
-  native.flush();
+  flush();
 }
 
 process.on('exit', onExit);
@@ -96,7 +105,7 @@ function commit(slot, end) {
     directory[LAST_SLOT] = slot;
     directory[COUNT] = count + 1;
   }
-  if (isExiting) native.flush();
+  if (isExiting) flush();
 }
 
 /**
@@ -140,6 +149,7 @@ function sendBytes(ws, first, bytes) {
     const end = writeHeader(header, 0, first, length);
 
     native.sendFrame(ws._handle, header.subarray(0, end), bytes);
+    if (isExiting) flush();
     return;
   }
   const start = writeHeader(cork, reserve(length + HEADER_MAX), first, length);

@@ -1,6 +1,8 @@
 'use strict';
 
 const native = require('./native');
+const NativeHandle = require('./native-handle');
+const { silence } = require('./stream');
 const { kWebSocket } = require('./constants');
 
 /** Getters of net.Socket that need the descriptor. */
@@ -28,38 +30,52 @@ const HTTP_LISTENERS = {
   timeout: 'socketOnTimeout',
 };
 
+/** Those without which the parser cannot be parted from the socket. */
+const REQUIRED_LISTENERS = ['close', 'data', 'end', 'error'];
+
+/** The names of the handles that have a descriptor of their own. */
+const DESCRIPTOR_HANDLES = ['TCP', 'Pipe'];
+
 /**
- * Why the descriptor of a socket cannot be taken over; '' if it can.
+ * Whether the descriptor of a socket is all that there is between us and the
+ * peer: not with TLS, whose frames would be sent in clear text.
  *
  * @param {Duplex} socket
- * @return {string}
+ * @return {boolean}
  */
-function obstacle(socket) {
+function hasDescriptor(socket) {
   const handle = socket._handle;
 
-  if (socket.encrypted) return 'it is encrypted (TLS)';
-  if (!handle || typeof handle.readStop !== 'function') {
-    return 'it is not a net.Socket';
-  }
-  if (!(handle.fd >= 0)) return 'it has no file descriptor';
-  return '';
+  return (
+    !socket.encrypted &&
+    Boolean(handle) &&
+    DESCRIPTOR_HANDLES.includes(handle.constructor.name) &&
+    handle.fd >= 0 &&
+    typeof handle.readStop === 'function'
+  );
 }
 
 /**
- * Throws if the descriptor of a socket can never be taken over: that is a
- * mistake of the application, not of the peer.
+ * Throws if the HTTP parser cannot be parted from a socket, in a request
+ * handler of a version of Node.js that is not known yet: with the parser, the
+ * HTTP server would write into the WebSocket later.
  *
  * @param {Duplex} socket
  * @throws {Error} with the code WSU_ERR_UNSUPPORTED_SOCKET
  */
-function assertIsSupported(socket) {
-  const reason = socket.destroyed ? '' : obstacle(socket);
+function assertIsDetachable(socket) {
+  if (!socket.parser) return;
+  const isKnown = REQUIRED_LISTENERS.every((event) =>
+    socket
+      .listeners(event)
+      .some((listener) => listener.name === HTTP_LISTENERS[event]),
+  );
 
-  if (reason === '') return;
+  if (isKnown && typeof socket.parser.close === 'function') return;
   const err = new Error(
-    `ws-upgrade cannot take this connection over since ${reason}: ` +
-      'only plain TCP and Unix sockets are supported yet. ' +
-      'End TLS in front of this server, or use ws for this one',
+    'ws-upgrade cannot take this connection over inside of a request ' +
+      `handler on Node.js ${process.versions.node}: call handleUpgrade() in a ` +
+      "listener of server.on('upgrade') instead",
   );
 
   err.code = 'WSU_ERR_UNSUPPORTED_SOCKET';
@@ -67,13 +83,30 @@ function assertIsSupported(socket) {
 }
 
 /**
- * Whether the response to an earlier, pipelined request is still to be sent.
+ * Whether an earlier, pipelined request has no complete response yet, so that
+ * a 101 would come before it.
  *
  * @param {http.IncomingMessage} req
- * @param {net.Socket} socket
+ * @param {Duplex} socket
  * @return {boolean}
  */
-function hasEarlierResponse(req, socket) {
+function hasEarlierRequest(req, socket) {
+  const response = socket._httpMessage;
+
+  if (!response || response.req === req) return false;
+  // Only the one that is assigned to the socket can be told to keep quiet.
+  return Boolean(socket.parser) || !response.writableEnded;
+}
+
+/**
+ * Whether bytes of an earlier response wait in the socket: frames may only go
+ * behind them, by way of the same stream.
+ *
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @return {boolean}
+ */
+function hasUnsentBytes(req, socket) {
   const response = socket._httpMessage;
 
   return Boolean(response && response.req !== req) || socket.writableLength > 0;
@@ -154,13 +187,51 @@ function endWebSocket(callback) {
 }
 
 /**
- * Leaves the socket without its handle. To everybody who holds it, it is open
- * until it is destroyed, which is when the WebSocket ends: the HTTP server
- * counts it until then, and its 'close' listeners run then.
+ * The idle timer of the socket: what the native connection receives and sends
+ * does not pass through the socket, so it is asked first.
+ */
+function onTimeout() {
+  if (this.destroyed || !(this.timeout > 0)) return;
+  const idle = native.idle(this[kWebSocket]._handle);
+
+  if (idle < 0) return;
+  if (idle >= this.timeout) {
+    this.emit('timeout');
+    return;
+  }
+  setTimeout(callOnTimeout, this.timeout - idle, this).unref();
+}
+
+function callOnTimeout(socket) {
+  socket._onTimeout();
+}
+
+/** What the socket does not know by itself any more. */
+const NATIVE_PROPERTIES = {
+  writableLength: {
+    configurable: true,
+    get() {
+      return Math.max(native.pending(this[kWebSocket]._handle), 0);
+    },
+  },
+  writableNeedDrain: {
+    configurable: true,
+    get() {
+      return this.writableLength > this.writableHighWaterMark;
+    },
+  },
+};
+
+/**
+ * Leaves the socket with a handle that stands for the native connection. To
+ * everybody who holds it, it is open until it is destroyed, which is when the
+ * WebSocket ends: the HTTP server counts it until then, and its 'close'
+ * listeners run then.
  *
  * @param {net.Socket} socket
+ * @param {number} connection handle of the native connection
  */
-function hollow(socket) {
+function hollow(socket, connection) {
   const handle = socket._handle;
 
   for (const name of ADDRESS_PROPERTIES) {
@@ -172,10 +243,14 @@ function hollow(socket) {
       writable: true,
     });
   }
+  Object.defineProperties(socket, NATIVE_PROPERTIES);
   socket._write = discard;
   socket._writev = discardAll;
   socket._final = endWebSocket;
-  socket._handle = null;
+  socket._onTimeout = onTimeout;
+  // The kernel has no way to send a reset for what is somebody else's.
+  socket.resetAndDestroy = socket.destroy;
+  socket._handle = new NativeHandle(connection, handle);
   handle.close();
 }
 
@@ -186,32 +261,41 @@ function hollow(socket) {
  * @param {net.Socket} socket
  * @param {Buffer} head what came behind the request
  * @param {Buffer} response
- * @param {Object} options of the WebSocketServer
+ * @param {number[]} options of the connection: see nativeOptions()
  * @return {number} the handle of the native connection
  * @throws {Error} libuv's error, for example EMFILE; the socket is unchanged
  */
-function takeOver(req, socket, head, response, options) {
+function takeDescriptor(req, socket, head, response, options) {
   const handle = socket._handle;
 
-  socket.setTimeout(0);
   // The order loses nothing: no more reading, what was read, the kernel's.
   handle.readStop();
   const early = readEarly(socket, head);
-  const connection = native.adopt(
-    handle.fd,
-    early,
-    response,
-    options.maxPayload,
-    options.maxFragments,
-    options.maxPendingAutoPongs,
-    options.closeTimeout,
-    (options.autoPong ? native.constants.AUTO_PONG : 0) |
-      (options.skipUTF8Validation ? native.constants.SKIP_UTF8_VALIDATION : 0),
-  );
+  const connection = native.adopt(handle.fd, early, response, ...options);
 
   if (socket.parser) detachParser(req, socket);
-  hollow(socket);
+  hollow(socket, connection);
   return connection;
 }
 
-module.exports = { assertIsSupported, hasEarlierResponse, takeOver };
+/**
+ * Leaves a socket to a WebSocket that goes on with it as a stream.
+ *
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ */
+function leaveStream(req, socket) {
+  if (socket.parser) detachParser(req, socket);
+  if (socket._httpMessage && socket._httpMessage.req === req) {
+    silence(socket._httpMessage);
+  }
+}
+
+module.exports = {
+  assertIsDetachable,
+  hasDescriptor,
+  hasEarlierRequest,
+  hasUnsentBytes,
+  leaveStream,
+  takeDescriptor,
+};

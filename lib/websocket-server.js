@@ -6,11 +6,16 @@ const http = require('http');
 const WebSocket = require('./websocket');
 const native = require('./native');
 const { abortHandshake, refuse, ignoreError } = require('./handshake');
+const { DEFAULTS, nativeOptions } = require('./options');
 const {
-  assertIsSupported,
-  hasEarlierResponse,
-  takeOver,
+  assertIsDetachable,
+  hasDescriptor,
+  hasEarlierRequest,
+  hasUnsentBytes,
+  leaveStream,
+  takeDescriptor,
 } = require('./takeover');
+const { readStream } = require('./stream');
 const { kWebSocket } = require('./constants');
 
 const RUNNING = 0;
@@ -18,33 +23,22 @@ const CLOSING = 1;
 const CLOSED = 2;
 
 const DEFAULT_OPTIONS = {
-  allowSynchronousEvents: true,
-  autoPong: true,
+  ...DEFAULTS,
   backlog: null,
   clientTracking: true,
-  closeTimeout: 30 * 1000,
   handleProtocols: null,
   host: null,
-  maxBufferedChunks: 256 * 1024,
-  maxFragments: 16 * 1024,
-  maxPayload: 100 * 1024 * 1024,
-  maxPendingAutoPongs: 60,
   noServer: false,
   path: null,
   perMessageDeflate: false,
   port: null,
   server: null,
-  skipUTF8Validation: false,
+  transport: 'auto',
   verifyClient: null,
   WebSocket,
 };
 
-/** Options that native code takes as unsigned numbers of 32 bits. */
-const COUNTS = ['closeTimeout', 'maxFragments', 'maxPendingAutoPongs'];
-
-function toCount(value) {
-  return Math.min(Math.max(Math.trunc(value) || 0, 0), 0xffffffff);
-}
+const TRANSPORTS = ['auto', 'stream'];
 
 function emitClose(server) {
   server._state = CLOSED;
@@ -87,6 +81,8 @@ class WebSocketServer extends EventEmitter {
    * Exactly one of `port`, `server` and `noServer` has to be given.
    *
    * @param {Object} options
+   * @param {boolean} [options.allowSynchronousEvents=true] several events may
+   *     be emitted in one turn of the loop
    * @param {boolean} [options.autoPong=true] answer pings with pongs
    * @param {number} [options.backlog=511] of the listening socket
    * @param {boolean} [options.clientTracking=true] keep `clients`
@@ -94,6 +90,8 @@ class WebSocketServer extends EventEmitter {
    *     may take
    * @param {Function} [options.handleProtocols] selects a subprotocol
    * @param {string} [options.host] to listen on
+   * @param {number} [options.maxBufferedChunks=262144] pieces that a frame may
+   *     come in; 0: any
    * @param {number} [options.maxFragments=16384] frames of a message; 0: any
    * @param {number} [options.maxPayload=104857600] bytes of a message; 0: any
    * @param {number} [options.maxPendingAutoPongs=60] pongs that the peer has
@@ -103,6 +101,8 @@ class WebSocketServer extends EventEmitter {
    * @param {number} [options.port] to listen on
    * @param {http.Server} [options.server] to attach to
    * @param {boolean} [options.skipUTF8Validation=false]
+   * @param {string} [options.transport='auto'] 'auto' takes the descriptor of
+   *     the socket where that is safe, 'stream' goes through the socket always
    * @param {Function} [options.verifyClient] accepts or refuses a request
    * @param {Function} [options.WebSocket] a subclass of WebSocket
    * @param {Function} [callback] a 'listening' listener, in port mode
@@ -111,8 +111,12 @@ class WebSocketServer extends EventEmitter {
   constructor(options, callback) {
     super();
     options = { ...DEFAULT_OPTIONS, ...options };
+    if (!TRANSPORTS.includes(options.transport)) {
+      throw new TypeError(
+        `The "transport" option must be one of ${TRANSPORTS.join(', ')}`,
+      );
+    }
     options.maxPayload |= 0;
-    for (const name of COUNTS) options[name] = toCount(options[name]);
 
     const modes = [options.port != null, options.server, options.noServer];
 
@@ -232,7 +236,7 @@ class WebSocketServer extends EventEmitter {
       return;
     }
     // Behind the checks: what a peer sends must never end in an exception.
-    assertIsSupported(socket);
+    assertIsDetachable(socket);
     if (!this.shouldHandle(req)) {
       abortHandshake(socket, 400);
       return;
@@ -271,25 +275,44 @@ class WebSocketServer extends EventEmitter {
       abortHandshake(socket, 503);
       return;
     }
-    if (hasEarlierResponse(req, socket)) {
+    if (hasEarlierRequest(req, socket)) {
       refuse(this, req, socket, native.refusals.PIPELINED);
       return;
     }
     const protocol = this._selectProtocol(protocols, req);
     const response = this._makeResponse(key, protocol, req);
     const ws = new this.options.WebSocket(null, undefined, this.options);
-    let handle;
+    const usesStream =
+      this.options.transport === 'stream' ||
+      !hasDescriptor(socket) ||
+      hasUnsentBytes(req, socket);
 
     try {
-      handle = takeOver(req, socket, head, response, this.options);
+      if (usesStream) {
+        socket.write(response);
+        ws._openStream(socket, this.options);
+        leaveStream(req, socket);
+      } else {
+        socket.setTimeout(0);
+        const options = nativeOptions(this.options, true);
+
+        ws._open(
+          takeDescriptor(req, socket, head, response, options),
+          socket,
+          this.options,
+        );
+      }
     } catch (err) {
       if (!err.code) throw err;
       // Out of descriptors or memory: this client is refused, no other.
       abortHandshake(socket, 503);
       return;
     }
-    ws._open(handle, socket, protocol, this);
+    ws._protocol = protocol;
+    ws._server = this;
+    if (usesStream) readStream(socket, head);
     if (this.clients) this.clients.add(ws);
+    ws.emit('open');
     callback(ws, req);
   }
 

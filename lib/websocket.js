@@ -3,10 +3,14 @@
 const EventEmitter = require('events');
 const { isUint8Array } = require('util').types;
 
+const eventTarget = require('./event-target');
 const native = require('./native');
 const sender = require('./sender');
 const { byteLength, fromBytes, isBlob, toBytes } = require('./data');
 const { register } = require('./dispatch');
+const NativeHandle = require('./native-handle');
+const { DEFAULTS, nativeOptions } = require('./options');
+const { openStream, readStream, writeOutput } = require('./stream');
 const {
   BINARY_TYPES,
   CLOSED,
@@ -101,10 +105,26 @@ async function readBlob(blob, callback) {
   }
 }
 
+/**
+ * Emits the next event of a WebSocket that emits one in a turn of the loop.
+ *
+ * @param {WebSocket} ws
+ */
+function runDeferred(ws) {
+  const event = ws._deferred.shift();
+
+  if (ws._deferred.length > 0) setImmediate(runDeferred, ws);
+  else if (ws._handle !== -1) ws._updateReading();
+  event();
+}
+
 /** The socket that a WebSocket has taken over is gone. */
 function socketOnClose() {
   this[kWebSocket]._onSocketClose();
 }
+
+/** Keeps a reset of the stream from ending the process: 'close' follows. */
+function ignoreError() {}
 
 /**
  * One WebSocket connection of a server.
@@ -113,11 +133,17 @@ function socketOnClose() {
  */
 class WebSocket extends EventEmitter {
   /**
-   * Made by a WebSocketServer. Clients are not part of this package.
+   * Made by a WebSocketServer, or by those who call setSocket(). Clients are
+   * not part of this package.
    *
    * @param {null} address
+   * @param {undefined} [protocols]
+   * @param {Object} [options]
+   * @param {boolean} [options.autoPong=true] answer pings with pongs
+   * @param {number} [options.closeTimeout=30000] ms that a closing handshake
+   *     may take
    */
-  constructor(address) {
+  constructor(address, protocols, options) {
     super();
     if (address !== null) {
       throw new Error(
@@ -128,18 +154,26 @@ class WebSocket extends EventEmitter {
     this._readyState = CONNECTING;
     this._handle = -1;
     this._slot = -1;
+    this._autoPong = options ? options.autoPong : undefined;
+    this._closeTimeout = options ? options.closeTimeout : undefined;
+    this._isServer = true;
+    this._isStream = false;
     this._binaryType = BINARY_TYPES[0];
     this._isMuted = false;
     this._isFragmenting = false;
     this._isPaused = false;
     this._isAlive = false;
     this._isSocketClosed = false;
+    this._isFailed = false;
     this._protocol = '';
     this._closeCode = CLOSE_ABNORMAL;
     this._closeReason = EMPTY_BUFFER;
+    this._closeFrameReceived = false;
+    this._closeFrameSent = false;
     this._unsentBytes = 0;
     this._batches = [];
     this._newCallbacks = null;
+    this._deferred = null;
     this._jobs = null;
     this._socket = null;
     this._server = null;
@@ -223,14 +257,14 @@ class WebSocket extends EventEmitter {
   pause() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     this._isPaused = true;
-    native.pause(this._handle, true);
+    this._updateReading();
   }
 
   /** Goes on receiving. */
   resume() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
     this._isPaused = false;
-    native.pause(this._handle, false);
+    this._updateReading();
   }
 
   /**
@@ -280,14 +314,14 @@ class WebSocket extends EventEmitter {
     }
     let opcode = typeof data === 'string' ? OPCODE_TEXT : OPCODE_BINARY;
     let fin = FIN;
-    let mask = false;
+    let mask = !this._isServer;
 
     if (options !== undefined && options !== null) {
       if (options.binary !== undefined) {
         opcode = options.binary ? OPCODE_BINARY : OPCODE_TEXT;
       }
       if (options.fin !== undefined && !options.fin) fin = 0;
-      mask = Boolean(options.mask);
+      if (options.mask !== undefined) mask = Boolean(options.mask);
     }
     if (this._jobs === null && (data instanceof Uint8Array || !isBlob(data))) {
       this._sendFrame(data || EMPTY_BUFFER, opcode, fin, mask, callback);
@@ -296,31 +330,81 @@ class WebSocket extends EventEmitter {
     }
   }
 
+  /**
+   * Opens this WebSocket on a stream whose handshake is over: what test doubles
+   * do, and `WebSocketServer` where it cannot take the descriptor over.
+   *
+   * @param {Duplex} socket
+   * @param {Buffer} head the first bytes of the peer
+   * @param {Object} [options]
+   * @param {boolean} [options.allowSynchronousEvents=true] several events may
+   *     be emitted in one turn of the loop
+   * @param {number} [options.maxBufferedChunks=262144] pieces that a frame may
+   *     come in; 0: any
+   * @param {number} [options.maxFragments=16384] frames of a message; 0: any
+   * @param {number} [options.maxPayload=0] bytes of a message; 0: any
+   * @param {number} [options.maxPendingAutoPongs=60] pongs that the peer has
+   *     not read; one more ends the connection; 0: any
+   * @param {boolean} [options.skipUTF8Validation=false]
+   * @throws {Error} libuv's error: there is no memory
+   */
+  setSocket(socket, head, options) {
+    this._openStream(socket, {
+      ...DEFAULTS,
+      maxPayload: 0,
+      ...options,
+      autoPong: this._autoPong === undefined || this._autoPong,
+      closeTimeout: this._closeTimeout,
+    });
+    readStream(socket, head);
+    this.emit('open');
+  }
+
   /** Ends the connection at once, without a closing handshake. */
   terminate() {
     if (this._readyState === CLOSED) return;
+    if (this._readyState === CONNECTING) {
+      throw new Error(
+        'WebSocket was closed before the connection was established',
+      );
+    }
     this._readyState = CLOSING;
     this._isMuted = true;
-    native.terminate(this._handle);
+    if (this._isStream) {
+      native.flush();
+      writeOutput(this);
+      native.terminate(this._handle);
+      this._socket.destroy();
+    } else {
+      native.terminate(this._handle);
+    }
   }
 
   /**
-   * Opens this WebSocket on a connection that was taken over.
+   * Opens this WebSocket on a descriptor that was taken over.
    *
-   * @param {number} handle of the connection
-   * @param {net.Socket} socket that the connection was taken from
-   * @param {string} protocol the selected one, or ''
-   * @param {WebSocketServer} server
+   * @param {number} handle of the native connection
+   * @param {Duplex} socket that the connection came with
+   * @param {Object} options of the WebSocketServer
    */
-  _open(handle, socket, protocol, server) {
+  _open(handle, socket, options) {
     this._handle = handle;
     this._slot = register(this, handle);
     this._socket = socket;
-    this._protocol = protocol;
-    this._server = server;
     this._readyState = OPEN;
+    if (!options.allowSynchronousEvents) this._deferred = [];
     socket[kWebSocket] = this;
     socket.on('close', socketOnClose);
+  }
+
+  _openStream(socket, options) {
+    const list = nativeOptions(options, this._isServer);
+
+    socket.on('error', ignoreError);
+    if (socket.setTimeout) socket.setTimeout(0);
+    if (socket.setNoDelay) socket.setNoDelay();
+    this._isStream = true;
+    this._open(openStream(socket, list), socket, options);
   }
 
   _refuse(data, callback) {
@@ -364,6 +448,7 @@ class WebSocket extends EventEmitter {
       mask = undefined;
     }
     if (typeof data === 'number') data = data.toString();
+    if (mask === undefined) mask = !this._isServer;
     if (this._readyState !== OPEN) {
       this._refuse(data, callback);
       return;
@@ -406,11 +491,36 @@ class WebSocket extends EventEmitter {
   /** Sends a close frame behind all that was sent before. */
   _closeInOrder(code, reason) {
     if (this._jobs === null) {
-      native.close(this._handle, code, reason);
+      this._sendClose(code, reason);
     } else {
       native.limitClosing(this._handle);
-      this._jobs.push(() => native.close(this._handle, code, reason));
+      this._jobs.push(() => this._sendClose(code, reason));
     }
+  }
+
+  _sendClose(code, reason) {
+    if (this._handle === -1) return;
+    this._closeFrameSent = true;
+    native.close(this._handle, code, reason);
+  }
+
+  /** Receives unless it is paused or events are waiting. */
+  _updateReading() {
+    const isPaused =
+      this._isPaused || (this._deferred !== null && this._deferred.length > 0);
+
+    native.pause(this._handle, isPaused);
+    if (!this._isStream) return;
+    if (isPaused) this._socket.pause();
+    else this._socket.resume();
+  }
+
+  /** Emits an event in a later turn of the loop than the one before it. */
+  _defer(event) {
+    this._deferred.push(event);
+    if (this._deferred.length > 1) return;
+    this._updateReading();
+    setImmediate(runDeferred, this);
   }
 
   _addJob(job) {
@@ -465,6 +575,7 @@ class WebSocket extends EventEmitter {
   }
 
   _onCloseFrame(code, reason) {
+    this._closeFrameReceived = true;
     this._closeCode = code;
     this._closeReason = Buffer.from(reason);
     if (this._readyState === OPEN) this._readyState = CLOSING;
@@ -473,6 +584,7 @@ class WebSocket extends EventEmitter {
 
   _onError(number, detail) {
     if (this._isMuted) return;
+    this._isFailed = true;
     if (this._readyState === OPEN) this._readyState = CLOSING;
     this._closeInOrder(native.errors[number].closeCode, EMPTY_BUFFER);
     this.emit('error', protocolError(number, detail));
@@ -482,20 +594,50 @@ class WebSocket extends EventEmitter {
     if (this._readyState === OPEN) this._readyState = CLOSING;
   }
 
+  /** What native code has noticed: see WSU_NOTICE_*. */
+  _onNotice(notices) {
+    const { PROGRESS, DRAIN, OUTPUT, FINISH, ROOM } = native.constants;
+
+    if (notices & OUTPUT) writeOutput(this);
+    if (notices & FINISH) this._socket.end();
+    if (notices & ROOM && !this._isPaused) this._socket.resume();
+    if (notices & DRAIN && !this._isStream) this._socket.emit('drain');
+    if (notices & PROGRESS) sender.onProgress(this);
+  }
+
+  /** The native connection is gone, its last events may be still to come. */
+  _onGone([received, sent]) {
+    const handle = this._socket._handle;
+
+    this._handle = -1;
+    if (handle instanceof NativeHandle) handle.end(received, sent);
+  }
+
   _onClosed() {
     this._isAlive = false;
-    this._handle = -1;
     this._readyState = CLOSING;
     sender.failCallbacks(this);
     if (this._isSocketClosed) this._emitClose();
     else this._socket.destroy();
   }
 
-  /** The application has destroyed the socket, or _onClosed() has. */
+  /**
+   * The socket is closed: by the application, by _onClosed(), or since the
+   * stream broke; what it has read before is still to be received.
+   */
   _onSocketClose() {
     this._isSocketClosed = true;
-    if (this._handle === -1) this._emitClose();
-    else this.terminate();
+    if (this._handle === -1) {
+      // Otherwise the deferred events end with this one.
+      if (this._deferred === null || this._deferred.length === 0) {
+        this._emitClose();
+      }
+    } else if (this._isStream) {
+      this._readyState = CLOSING;
+      native.end(this._handle, true);
+    } else {
+      this.terminate();
+    }
   }
 
   _emitClose() {
@@ -511,5 +653,7 @@ READY_STATES.forEach((name, value) => {
   Object.defineProperty(WebSocket, name, descriptor);
   Object.defineProperty(WebSocket.prototype, name, descriptor);
 });
+
+eventTarget.install(WebSocket);
 
 module.exports = WebSocket;

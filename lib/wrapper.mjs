@@ -1,5 +1,12 @@
 import WebSocket from './index.js';
 
-export const { Server, WebSocketServer } = WebSocket;
+export const {
+  createWebSocketStream,
+  extension,
+  Sender,
+  Server,
+  subprotocol,
+  WebSocketServer,
+} = WebSocket;
 export { WebSocket };
 export default WebSocket;

@@ -2,6 +2,7 @@
 
 const assert = require('node:assert');
 
+const { isTls } = require('./helpers/http-server');
 const { WebSocketServer } = require('./helpers/implementation');
 const { encodeFrame } = require('./helpers/frame');
 const { once, record } = require('./helpers/events');
@@ -494,7 +495,7 @@ describe('The handshake', () => {
         'secure',
       ]);
       assert.strictEqual(infos[0].origin, 'https://foo.test');
-      assert.strictEqual(infos[0].secure, false);
+      assert.strictEqual(infos[0].secure, isTls);
       assert.strictEqual(infos[0].req, req);
     });
 

@@ -211,7 +211,9 @@ describe('A second copy of the package', () => {
     });
     await once(wss, 'listening');
     const { RawClient } = require('./helpers/raw-client');
-    const second = await RawClient.open(wss.address().port);
+    const second = await RawClient.open(wss.address().port, {
+      isTls: false,
+    });
     second.write(text('foo'));
     await second.expect('8203666f6f');
     ws.on('message', (data) => ws.send(data));

@@ -9,12 +9,10 @@ const { spawn } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
-const https = require('node:https');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { Duplex } = require('node:stream');
-const tls = require('node:tls');
 
 const express = require('express');
 const {
@@ -22,7 +20,8 @@ const {
   WebSocketServer: WsWebSocketServer,
 } = require('ws');
 
-const { WebSocketServer } = require('./helpers/implementation');
+const { isTls } = require('./helpers/http-server');
+const { WebSocketServer, transport } = require('./helpers/implementation');
 const { once, record } = require('./helpers/events');
 const { encodeFrame } = require('./helpers/frame');
 const {
@@ -33,6 +32,17 @@ const {
 const { closeServers, createServer } = require('./helpers/server');
 
 const NODE_MAJOR = Number(process.versions.node.split('.')[0]);
+
+/**
+ * With a stream it is Node's socket that reads and writes, as it is in `ws`:
+ * it emits 'end' and 'error', and passes on what others write to it.
+ */
+const isStream = transport !== 'tcp';
+
+/** What a response is told, and a socket that is read as a stream. */
+const UNTOLD = isStream
+  ? ['res close', 'socket end', 'socket error']
+  : ['res close'];
 
 /**
  * Where applications call handleUpgrade(). Each gets an HTTP server and
@@ -421,6 +431,12 @@ for (const place of Object.keys(PLACES)) {
         assert.deepStrictEqual(addresses(req.socket), expected);
         const closes = [once(ws, 'close'), once(req.socket, 'close')];
         end(connection);
+        if (isStream) {
+          // Node.js itself keeps those of the peer alone.
+          for (const name of ['localAddress', 'localPort', 'localFamily']) {
+            expected[name] = undefined;
+          }
+        }
         await closes[0];
         assert.deepStrictEqual(addresses(req.socket), expected);
         await closes[1];
@@ -450,7 +466,7 @@ for (const place of Object.keys(PLACES)) {
         await closes[1];
         await turns();
         assert.deepStrictEqual(
-          steps.filter((step) => step !== 'res close'),
+          steps.filter((step) => !UNTOLD.includes(step)),
           ['prepended', 'socket close', 'once', 'added'],
         );
         assert.strictEqual(req.aborted, false);
@@ -494,8 +510,12 @@ for (const place of Object.keys(PLACES)) {
     it('takes one of maxConnections until it ends', async () => {
       const { server, client, ws } = await serveOne(place);
       server.http.maxConnections = 1;
-      const refused = await server.connect();
-      assert.strictEqual((await refused.ended()).length, 0);
+      if (isTls) {
+        await assert.rejects(server.connect(), /disconnected|ECONNRESET/);
+      } else {
+        const refused = await server.connect();
+        assert.strictEqual((await refused.ended()).length, 0);
+      }
       await assertEcho({ client, ws });
       const close = once(ws, 'close');
       ws.terminate();
@@ -551,11 +571,15 @@ for (const place of Object.keys(PLACES)) {
       assert.strictEqual((await client.ended()).length, 0);
     });
 
-    it('does not pass on what is written to its socket', async () => {
+    it(`${isStream ? 'passes on' : 'does not pass on'} what is written to its socket`, async () => {
       const connection = await serveOne(place);
       const { client, ws, req } = connection;
       req.socket.write('x');
       ws.send('foo');
+      if (isStream) {
+        await client.expect('788103666f6f');
+        return;
+      }
       req.socket.write(Buffer.alloc(100000, 'x'));
       await client.expect('8103666f6f');
       await assertEcho(connection);
@@ -983,93 +1007,179 @@ describe('The response to an upgrade request', () => {
   });
 });
 
-describe('A socket that cannot be taken over', () => {
-  const cleanups = [];
+describe('A stream', () => {
+  afterEach(closeServers);
 
-  afterEach(async () => {
-    await closeServers();
-    await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
-  });
-
-  const UNSUPPORTED = { name: 'Error', code: 'WSU_ERR_UNSUPPORTED_SOCKET' };
-
-  // A key that both ends know saves a certificate.
-  const PRE_SHARED = {
-    ciphers: 'PSK-AES128-GCM-SHA256',
-    maxVersion: 'TLSv1.2',
-  };
-  const PRE_SHARED_KEY = Buffer.alloc(16, 1);
-
-  for (const place of Object.keys(PLACES)) {
-    it(`as it is one of TLS makes handleUpgrade() throw at once in ${place}`, async () => {
-      const server = https.createServer({
-        ...PRE_SHARED,
-        pskCallback: () => PRE_SHARED_KEY,
-      });
-      const wss = new WebSocketServer({
-        noServer: true,
-        verifyClient: () => assert.fail('must not be called'),
-      });
-      let thrown;
-      PLACES[place](server, (req, socket, head, res) => {
-        try {
-          wss.handleUpgrade(req, socket, head, () => {});
-        } catch (error) {
-          thrown = error;
-        }
-        if (res) res.end('one');
-        else socket.end('HTTP/1.1 501 Not Implemented\r\n\r\n');
-      });
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const socket = tls.connect({
-        ...PRE_SHARED,
-        host: '127.0.0.1',
-        port: server.address().port,
-        checkServerIdentity: () => undefined,
-        pskCallback: () => ({ psk: PRE_SHARED_KEY, identity: 'foo' }),
-      });
-      await once(socket, 'secureConnect');
-      cleanups.push(async () => {
-        socket.destroy();
-        await new Promise((resolve) => server.close(resolve));
-      });
-      const client = new RawClient(socket);
-      client.write(upgradeRequest());
-      const answer = await client.responseHead();
-      assert.match(answer, place === UPGRADE_PLACE ? / 501 / : / 200 /);
-      assert.throws(() => {
-        throw thrown;
-      }, UNSUPPORTED);
-      assert.match(thrown.message, /TLS/);
-    });
-  }
-
-  it('as it is a stream of another kind makes handleUpgrade() throw at once', async () => {
+  it('of any kind may be given to handleUpgrade()', async () => {
+    const written = [];
     const duplex = new Duplex({
       read() {},
-      write: () => assert.fail('must not be written to'),
-    });
-    let thrown;
-    const server = await serve(UPGRADE_PLACE, {
-      handle(wss, req, socket, head) {
-        try {
-          accept(wss, req, duplex, head);
-        } catch (error) {
-          thrown = error;
-        }
-        accept(wss, req, socket, head);
+      write(chunk, encoding, callback) {
+        written.push(chunk);
+        callback();
       },
     });
-    const connection = await server.open();
-    assert.throws(() => {
-      throw thrown;
-    }, UNSUPPORTED);
-    await assertEcho(connection);
+    const { req } = await serveOne(UPGRADE_PLACE);
+    const wss = new WebSocketServer({ noServer: true });
+    const head = encodeFrame({ opcode: 'text', payload: 'foo' });
+    const ws = await new Promise((resolve) => {
+      wss.handleUpgrade(req, duplex, head, resolve);
+    });
+    const log = record(ws);
+    duplex.push(encodeFrame({ opcode: 'binary', payload: 'bar' }));
+    duplex.push(null);
+    ws.send('baz');
+    await once(ws, 'close');
+    assert.deepStrictEqual(log, [
+      ['text', 'foo'],
+      ['binary', '626172'],
+      ['close', 1006, ''],
+    ]);
+    const [response, ...frames] = written;
+    assert.match(response.toString(), /^HTTP\/1\.1 101 .*\r\n\r\n$/s);
+    assert.strictEqual(Buffer.concat(frames).toString('hex'), '810362617a');
+  });
+
+  it('is written to once in a turn', async () => {
+    const lengths = [];
+    const duplex = new Duplex({
+      read() {},
+      write(chunk, encoding, callback) {
+        lengths.push(chunk.length);
+        callback();
+      },
+    });
+    const { req } = await serveOne(UPGRADE_PLACE);
+    const wss = new WebSocketServer({ noServer: true });
+    const ws = await new Promise((resolve) => {
+      wss.handleUpgrade(req, duplex, Buffer.alloc(0), resolve);
+    });
+    for (let i = 0; i < 100; i++) ws.send('foo');
+    await new Promise((resolve) => ws.send(Buffer.alloc(100000), resolve));
+    assert.deepStrictEqual(lengths.slice(1), [100 * 5 + 10 + 100000]);
+    ws.terminate();
+  });
+
+  it('that is full gets no more until it has room', async () => {
+    const chunks = [];
+    let proceed;
+    const duplex = new Duplex({
+      read() {},
+      write(chunk, encoding, callback) {
+        chunks.push(chunk.length);
+        proceed = callback;
+      },
+    });
+    const { req } = await serveOne(UPGRADE_PLACE);
+    const wss = new WebSocketServer({ noServer: true });
+    const ws = await new Promise((resolve) => {
+      wss.handleUpgrade(req, duplex, Buffer.alloc(0), resolve);
+    });
+    proceed();
+    chunks.length = 0;
+    const calls = [];
+    ws.send(Buffer.alloc(100000), () => calls.push(1));
+    await turns();
+    ws.send(Buffer.alloc(200000), () => calls.push(2));
+    await turns();
+    assert.deepStrictEqual(chunks, [100010]);
+    assert.strictEqual(duplex.writableLength, 100010);
+    assert.strictEqual(ws.bufferedAmount, 300020);
+    assert.deepStrictEqual(calls, []);
+    proceed();
+    await turns();
+    assert.deepStrictEqual(chunks, [100010, 200010]);
+    assert.strictEqual(ws.bufferedAmount, 200010);
+    assert.deepStrictEqual(calls, [1]);
+    proceed();
+    await turns();
+    assert.strictEqual(ws.bufferedAmount, 0);
+    assert.deepStrictEqual(calls, [1, 2]);
+    ws.terminate();
+  });
+
+  it('is not read while the WebSocket is paused', async () => {
+    let wanted = 0;
+    const duplex = new Duplex({
+      read() {
+        wanted += 1;
+      },
+      write: (chunk, encoding, callback) => callback(),
+    });
+    const { req } = await serveOne(UPGRADE_PLACE);
+    const wss = new WebSocketServer({ noServer: true });
+    const ws = await new Promise((resolve) => {
+      wss.handleUpgrade(req, duplex, Buffer.alloc(0), resolve);
+    });
+    const log = record(ws);
+    ws.pause();
+    await turns();
+    wanted = 0;
+    const frame = encodeFrame({ opcode: 'binary', payload: Buffer.alloc(999) });
+    let count = 0;
+    do count += 1;
+    while (duplex.push(frame));
+    await turns();
+    assert.deepStrictEqual(log, []);
+    assert.strictEqual(wanted, 0);
+    ws.resume();
+    await until(() => log.length === count);
+    assert.notStrictEqual(wanted, 0);
+    ws.terminate();
+  });
+
+  it('that is closed before its end is told as 1006, behind its messages', async () => {
+    const duplex = new Duplex({
+      read() {},
+      write: (chunk, encoding, callback) => callback(),
+    });
+    const { req } = await serveOne(UPGRADE_PLACE);
+    const wss = new WebSocketServer({ noServer: true });
+    const ws = await new Promise((resolve) => {
+      wss.handleUpgrade(req, duplex, Buffer.alloc(0), resolve);
+    });
+    const log = record(ws);
+    duplex.push(encodeFrame({ opcode: 'text', payload: 'foo' }));
+    duplex.destroy(new Error('bar'));
+    await once(ws, 'close');
+    assert.deepStrictEqual(log.pop(), ['close', 1006, '']);
   });
 });
 
-describe('A process without a descriptor left', () => {
+describe('A parser of a Node.js that is not known', () => {
+  afterEach(closeServers);
+
+  for (const place of REQUEST_PLACES) {
+    it(`makes handleUpgrade() throw at once in ${place}`, async () => {
+      let thrown;
+      const server = await serve(place, {
+        verifyClient: () => assert.fail('must not be called'),
+        handle(wss, req, socket, head, res) {
+          const [listener] = socket
+            .listeners('data')
+            .filter(({ name }) => name === 'bound socketOnData');
+          Object.defineProperty(listener, 'name', { value: 'foo' });
+          try {
+            accept(wss, req, socket, head);
+          } catch (error) {
+            thrown = error;
+          }
+          res.end('one');
+        },
+      });
+      const client = await server.connect();
+      client.write(upgradeRequest());
+      assert.match(await client.responseHead(), / 200 /);
+      assert.strictEqual(thrown.code, 'WSU_ERR_UNSUPPORTED_SOCKET');
+      assert.match(thrown.message, /server\.on\('upgrade'\)/);
+    });
+  }
+});
+
+// A stream needs no other descriptor than the one that it has.
+const describeDescriptor = isStream ? () => {} : describe;
+
+describeDescriptor('A process without a descriptor left', () => {
   const LIMIT = 64;
   const children = new Set();
 

@@ -5,82 +5,25 @@
 #include <node_api.h>
 #include <sys/uio.h>
 
+#include "../io/tcp.h"
 #include "call.h"
 #include "cork.h"
 #include "env.h"
 #include "events.h"
+#include "stream.h"
 #include "tables.h"
 #include "upgrade.h"
 
 /*
- * The arguments of a call and the connection whose handle is the first one;
- * NULL for a stale handle.
- */
-static wsu_tcp_t *get_tcp(napi_env napi, napi_callback_info info,
-                          napi_value argv[WSU_ARGS], wsu_env_t **result) {
-  wsu_env_t *env = wsu_get_args(napi, info, argv);
-  double handle;
-  wsu_tcp_t *tcp;
-
-  *result = env;
-  if (env == NULL || napi_get_value_double(napi, argv[0], &handle) != napi_ok)
-    return NULL;
-  tcp = wsu_slots_find(&env->slots, handle);
-  return tcp == NULL || tcp->is_closing ? NULL : tcp;
-}
-
-/* The bytes of a Uint8Array; none for anything else. */
-static void get_bytes(napi_env napi, napi_value value, uint8_t **bytes,
-                      size_t *len) {
-  bool is_typedarray = false;
-  napi_typedarray_type type;
-  void *data = NULL;
-
-  *bytes = NULL;
-  *len = 0;
-  if (napi_is_typedarray(napi, value, &is_typedarray) != napi_ok ||
-      !is_typedarray ||
-      napi_get_typedarray_info(napi, value, &type, len, &data, NULL, NULL) !=
-          napi_ok ||
-      type != napi_uint8_array || data == NULL)
-    *len = 0;
-  else
-    *bytes = data;
-}
-
-static bool get_options(napi_env napi, const napi_value *argv,
-                        wsu_connection_options_t *options) {
-  double max_payload;
-  uint32_t flags;
-
-  if (napi_get_value_double(napi, argv[0], &max_payload) != napi_ok ||
-      napi_get_value_uint32(napi, argv[1], &options->limits.max_fragments) !=
-          napi_ok ||
-      napi_get_value_uint32(napi, argv[2], &options->max_pending_pongs) !=
-          napi_ok ||
-      napi_get_value_uint32(napi, argv[3], &options->close_timeout) !=
-          napi_ok ||
-      napi_get_value_uint32(napi, argv[4], &flags) != napi_ok)
-    return false;
-  options->limits.max_payload = max_payload > 0 ? (uint64_t)max_payload : 0;
-  options->limits.skips_utf8_validation =
-      (flags & WSU_SKIP_UTF8_VALIDATION) != 0;
-  options->auto_pong = (flags & WSU_AUTO_PONG) != 0;
-  options->is_server = true;
-  return true;
-}
-
-/*
- * adopt(fd, early, response, maxPayload, maxFragments, maxPendingAutoPongs,
- * closeTimeout, flags): duplicates the descriptor, sends the response and
- * returns the handle of the connection. Throws libuv's error, with nothing
- * changed, if the descriptor cannot be taken.
+ * adopt(fd, early, response, ...options): duplicates the descriptor, sends the
+ * response and returns the handle of the connection. Throws libuv's error, with
+ * nothing changed, if the descriptor cannot be taken.
  */
 static napi_value adopt(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env = wsu_get_args(napi, info, argv);
   wsu_connection_options_t options = {0};
-  wsu_tcp_t *tcp = NULL;
+  wsu_transport_t *transport = NULL;
   uint8_t *early;
   uint8_t *head;
   size_t early_len;
@@ -92,9 +35,9 @@ static napi_value adopt(napi_env napi, napi_callback_info info) {
   if (env == NULL)
     return NULL;
   WSU_TRY(napi, napi_get_value_int32(napi, argv[0], &fd));
-  get_bytes(napi, argv[1], &early, &early_len);
-  get_bytes(napi, argv[2], &head, &head_len);
-  if (!get_options(napi, argv + 3, &options)) {
+  wsu_get_bytes(napi, argv[1], &early, &early_len);
+  wsu_get_bytes(napi, argv[2], &head, &head_len);
+  if (!wsu_get_options(napi, argv + 3, &options)) {
     wsu_throw_last_error(napi);
     return NULL;
   }
@@ -105,13 +48,13 @@ static napi_value adopt(napi_env napi, napi_callback_info info) {
     wsu_throw_uv_error(napi, UV_ENOMEM);
     return NULL;
   }
-  err = wsu_tcp_open(&env->loop, fd, &options, early, early_len, &tcp);
+  err = wsu_tcp_open(&env->loop, fd, &options, early, early_len, &transport);
   if (err) {
     wsu_throw_uv_error(napi, err);
     return NULL;
   }
-  handle = wsu_slots_add(&env->slots, tcp);
-  wsu_tcp_send(tcp, &(struct iovec){head, head_len}, 1);
+  handle = wsu_slots_add(&env->slots, transport);
+  wsu_transport_send(transport, &(struct iovec){head, head_len}, 1);
   return wsu_to_number(napi, handle);
 }
 
@@ -122,18 +65,18 @@ static napi_value adopt(napi_env napi, napi_callback_info info) {
 static napi_value send_frame(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
   struct iovec pieces[2];
   uint8_t *bytes;
   size_t len;
 
-  if (tcp == NULL)
+  if (transport == NULL)
     return NULL;
-  get_bytes(napi, argv[1], &bytes, &len);
+  wsu_get_bytes(napi, argv[1], &bytes, &len);
   pieces[0] = (struct iovec){bytes, len};
-  get_bytes(napi, argv[2], &bytes, &len);
+  wsu_get_bytes(napi, argv[2], &bytes, &len);
   pieces[1] = (struct iovec){bytes, len};
-  wsu_cork_send(env, tcp, pieces, 2);
+  wsu_cork_send(env, transport, pieces, 2);
   return NULL;
 }
 
@@ -165,17 +108,17 @@ static napi_value schedule(napi_env napi, napi_callback_info info) {
 static napi_value close_connection(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
   uint32_t code;
   uint8_t *reason;
   size_t len;
 
-  if (tcp == NULL)
+  if (transport == NULL)
     return NULL;
   WSU_TRY(napi, napi_get_value_uint32(napi, argv[1], &code));
-  get_bytes(napi, argv[2], &reason, &len);
-  wsu_cork_send(env, tcp, NULL, 0);
-  wsu_tcp_close(tcp, (uint16_t)code, reason, len);
+  wsu_get_bytes(napi, argv[2], &reason, &len);
+  wsu_cork_send(env, transport, NULL, 0);
+  wsu_transport_close(transport, (uint16_t)code, reason, len);
   return NULL;
 }
 
@@ -183,10 +126,10 @@ static napi_value close_connection(napi_env napi, napi_callback_info info) {
 static napi_value limit_closing(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
 
-  if (tcp != NULL)
-    wsu_tcp_limit_closing(tcp);
+  if (transport != NULL)
+    wsu_transport_limit_closing(transport);
   return NULL;
 }
 
@@ -194,13 +137,13 @@ static napi_value limit_closing(napi_env napi, napi_callback_info info) {
 static napi_value terminate(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
 
-  if (tcp == NULL)
+  if (transport == NULL)
     return NULL;
-  wsu_cork_send(env, tcp, NULL, 0);
-  wsu_tcp_flush(tcp);
-  wsu_tcp_terminate(tcp);
+  wsu_cork_send(env, transport, NULL, 0);
+  wsu_transport_flush(transport);
+  wsu_transport_terminate(transport);
   return NULL;
 }
 
@@ -208,13 +151,13 @@ static napi_value terminate(napi_env napi, napi_callback_info info) {
 static napi_value pause_connection(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
   bool is_paused;
 
-  if (tcp == NULL)
+  if (transport == NULL)
     return NULL;
   WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &is_paused));
-  wsu_tcp_pause(tcp, is_paused);
+  wsu_transport_pause(transport, is_paused);
   return NULL;
 }
 
@@ -222,10 +165,11 @@ static napi_value pause_connection(napi_env napi, napi_callback_info info) {
 static napi_value is_alive(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
   napi_value result;
 
-  WSU_TRY(napi, napi_get_boolean(napi, tcp != NULL && tcp->is_alive, &result));
+  WSU_TRY(napi, napi_get_boolean(napi, transport != NULL && transport->is_alive,
+                                 &result));
   return result;
 }
 
@@ -233,10 +177,10 @@ static napi_value is_alive(napi_env napi, napi_callback_info info) {
 static napi_value set_alive(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
 
-  if (tcp != NULL)
-    WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &tcp->is_alive));
+  if (transport != NULL)
+    WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &transport->is_alive));
   return NULL;
 }
 
@@ -244,32 +188,110 @@ static napi_value set_alive(napi_env napi, napi_callback_info info) {
 static napi_value pending(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
 
-  return wsu_to_number(napi,
-                       tcp == NULL ? -1 : (double)wsu_cork_pending(env, tcp));
+  return wsu_to_number(
+      napi, transport == NULL ? -1 : (double)wsu_cork_pending(env, transport));
 }
 
-/* sent(handle): bytes that the kernel has taken, with the response; or -1. */
+/* sent(handle): bytes that were taken for good, with the response; or -1. */
 static napi_value sent(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
 
-  if (tcp == NULL)
-    return wsu_to_number(napi, -1);
-  tcp->progress_is_known = false;
-  return wsu_to_number(napi, (double)tcp->sent);
+  return wsu_to_number(napi, transport == NULL ? -1 : (double)transport->sent);
 }
 
-/* reportProgress(handle, wants): whether PROGRESS events come. */
+/* received(handle): bytes that were received by way of the addon; or -1. */
+static napi_value received(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  return wsu_to_number(napi,
+                       transport == NULL ? -1 : (double)transport->received);
+}
+
+/* totals(slot): bytes received and sent by the connection that was there. */
+static napi_value totals(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env = wsu_get_args(napi, info, argv);
+  const wsu_slot_t *slot;
+  napi_value array;
+  uint32_t index;
+
+  if (env == NULL || napi_get_value_uint32(napi, argv[0], &index) != napi_ok ||
+      index >= env->slots.capacity)
+    return NULL;
+  slot = &env->slots.table[index];
+  WSU_TRY(napi, napi_create_array_with_length(napi, 2, &array));
+  WSU_TRY(napi,
+          napi_set_element(napi, array, 0,
+                           wsu_to_number(napi, (double)slot->received)));
+  WSU_TRY(napi, napi_set_element(napi, array, 1,
+                                 wsu_to_number(napi, (double)slot->sent)));
+  return array;
+}
+
+/* idle(handle): ms since bytes were received or sent last; or -1. */
+static napi_value idle(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  return wsu_to_number(
+      napi, transport == NULL
+                ? -1
+                : (double)(uv_now(env->loop.uv) - transport->active_at));
+}
+
+/* descriptor(handle): the number of the file descriptor; -1: it has none. */
+static napi_value descriptor(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  return wsu_to_number(napi, transport == NULL ? -1 : wsu_tcp_fd(transport));
+}
+
+/* setNoDelay(handle, isOn): 0 or a negative libuv error. */
+static napi_value set_nodelay(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  bool is_on;
+
+  if (transport == NULL)
+    return wsu_to_number(napi, UV_EBADF);
+  WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &is_on));
+  return wsu_to_number(napi, wsu_tcp_set_nodelay(transport, is_on));
+}
+
+/* setKeepAlive(handle, isOn, seconds): 0 or a negative libuv error. */
+static napi_value set_keepalive(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  bool is_on;
+  uint32_t delay;
+
+  if (transport == NULL)
+    return wsu_to_number(napi, UV_EBADF);
+  WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &is_on));
+  WSU_TRY(napi, napi_get_value_uint32(napi, argv[2], &delay));
+  return wsu_to_number(napi, wsu_tcp_set_keepalive(transport, is_on, delay));
+}
+
+/* reportProgress(handle, wants): whether PROGRESS is noticed. */
 static napi_value report_progress(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
-  wsu_tcp_t *tcp = get_tcp(napi, info, argv, &env);
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
 
-  if (tcp != NULL)
-    WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &tcp->reports_progress));
+  if (transport != NULL)
+    WSU_TRY(napi,
+            napi_get_value_bool(napi, argv[1], &transport->reports_progress));
   return NULL;
 }
 
@@ -317,7 +339,20 @@ NAPI_MODULE_INIT() {
       {"setAlive", set_alive},
       {"pending", pending},
       {"sent", sent},
+      {"received", received},
+      {"totals", totals},
+      {"idle", idle},
+      {"descriptor", descriptor},
+      {"setNoDelay", set_nodelay},
+      {"setKeepAlive", set_keepalive},
       {"reportProgress", report_progress},
+      {"openStream", wsu_call_open_stream},
+      {"receive", wsu_call_receive},
+      {"end", wsu_call_end},
+      {"available", wsu_call_available},
+      {"take", wsu_call_take},
+      {"block", wsu_call_block},
+      {"written", wsu_call_written},
   };
 
   if (!is_supported_libuv()) {

@@ -1,6 +1,9 @@
 #include "call.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "tables.h"
 
 void wsu_throw_last_error(napi_env napi) {
   const napi_extended_error_info *info = NULL;
@@ -47,6 +50,74 @@ bool wsu_copy_text(napi_env napi, napi_value value, wsu_text_t *text) {
     return false;
   }
   *text = (wsu_text_t){bytes, len};
+  return true;
+}
+
+wsu_transport_t *wsu_get_transport(napi_env napi, napi_callback_info info,
+                                   napi_value argv[WSU_ARGS],
+                                   wsu_env_t **result) {
+  wsu_env_t *env = wsu_get_args(napi, info, argv);
+  double handle;
+  wsu_transport_t *transport;
+
+  *result = env;
+  if (env == NULL || napi_get_value_double(napi, argv[0], &handle) != napi_ok)
+    return NULL;
+  transport = wsu_slots_find(&env->slots, handle);
+  return transport == NULL || transport->is_closing ? NULL : transport;
+}
+
+void wsu_get_bytes(napi_env napi, napi_value value, uint8_t **bytes,
+                   size_t *len) {
+  bool is_typedarray = false;
+  napi_typedarray_type type;
+  void *data = NULL;
+
+  *bytes = NULL;
+  *len = 0;
+  if (napi_is_typedarray(napi, value, &is_typedarray) != napi_ok ||
+      !is_typedarray ||
+      napi_get_typedarray_info(napi, value, &type, len, &data, NULL, NULL) !=
+          napi_ok ||
+      type != napi_uint8_array || data == NULL)
+    *len = 0;
+  else
+    *bytes = data;
+}
+
+/*
+ * For masking keys (RFC 6455, 10.3). The system always has random bytes once it
+ * has started; without them a fixed key keeps the protocol.
+ */
+static void random_key(uint8_t key[4]) {
+  if (uv_random(NULL, NULL, key, 4, 0, NULL) != 0)
+    memset(key, 0x5a, 4);
+}
+
+bool wsu_get_options(napi_env napi, const napi_value *argv,
+                     wsu_connection_options_t *options) {
+  double max_payload;
+  uint32_t flags;
+  uint32_t *counts[] = {
+      &options->limits.max_fragments,
+      &options->limits.max_chunks,
+      &options->max_pending_pongs,
+      &options->close_timeout,
+      &flags,
+  };
+
+  if (napi_get_value_double(napi, argv[0], &max_payload) != napi_ok)
+    return false;
+  for (int i = 0; i < WSU_OPTION_ARGS - 1; i++) {
+    if (napi_get_value_uint32(napi, argv[1 + i], counts[i]) != napi_ok)
+      return false;
+  }
+  options->limits.max_payload = max_payload > 0 ? (uint64_t)max_payload : 0;
+  options->limits.skips_utf8_validation =
+      (flags & WSU_SKIP_UTF8_VALIDATION) != 0;
+  options->auto_pong = (flags & WSU_AUTO_PONG) != 0;
+  options->is_server = (flags & WSU_IS_CLIENT) == 0;
+  options->random_key = random_key;
   return true;
 }
 

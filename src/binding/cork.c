@@ -59,7 +59,7 @@ static void link_entries(wsu_env_t *env, const view_t *view) {
     const int32_t *entry =
         view->directory + WSU_DIRECTORY_HEADER + 2 * (size_t)i;
     uint32_t len = (uint32_t)entry[1];
-    wsu_tcp_t *tcp = wsu_slots_at(&env->slots, (uint32_t)entry[0]);
+    wsu_transport_t *transport = wsu_slots_at(&env->slots, (uint32_t)entry[0]);
 
     if (len > view->cork_size - offset)
       return;
@@ -67,21 +67,22 @@ static void link_entries(wsu_env_t *env, const view_t *view) {
         (wsu_cork_entry_t){(uint32_t)offset, len, (uint32_t)entry[0], -1};
     offset += len;
     env->cork_linked++;
-    if (tcp == NULL)
+    if (transport == NULL)
       continue;
-    if (tcp->corked_first < 0)
-      tcp->corked_first = (int32_t)i;
+    if (transport->corked_first < 0)
+      transport->corked_first = (int32_t)i;
     else
-      entries[tcp->corked_last].next = (int32_t)i;
-    tcp->corked_last = (int32_t)i;
-    tcp->corked_len += len;
+      entries[transport->corked_last].next = (int32_t)i;
+    transport->corked_last = (int32_t)i;
+    transport->corked_len += len;
   }
 }
 
-static void send_chain(wsu_env_t *env, wsu_tcp_t *tcp, const view_t *view,
-                       const struct iovec *pieces, int count) {
+static void send_chain(wsu_env_t *env, wsu_transport_t *transport,
+                       const view_t *view, const struct iovec *pieces,
+                       int count) {
   struct iovec all[WSU_SEND_PIECES];
-  int32_t i = tcp->corked_first;
+  int32_t i = transport->corked_first;
   int n = 0;
 
   while (i >= 0) {
@@ -90,15 +91,15 @@ static void send_chain(wsu_env_t *env, wsu_tcp_t *tcp, const view_t *view,
     all[n++] = (struct iovec){view->cork + entry->offset, entry->len};
     i = entry->next;
     if (n == WSU_SEND_PIECES - 3 && i >= 0) {
-      wsu_tcp_send(tcp, all, n);
+      wsu_transport_send(transport, all, n);
       n = 0;
     }
   }
   for (int p = 0; p < count; p++)
     all[n++] = pieces[p];
-  tcp->corked_first = -1;
-  tcp->corked_len = 0;
-  wsu_tcp_send(tcp, all, n);
+  transport->corked_first = -1;
+  transport->corked_len = 0;
+  wsu_transport_send(transport, all, n);
 }
 
 void wsu_cork_flush(wsu_env_t *env) {
@@ -109,10 +110,11 @@ void wsu_cork_flush(wsu_env_t *env) {
     return;
   link_entries(env, &view);
   for (uint32_t i = 0; i < env->cork_linked; i++) {
-    wsu_tcp_t *tcp = wsu_slots_at(&env->slots, env->cork_entries[i].slot);
+    wsu_transport_t *transport =
+        wsu_slots_at(&env->slots, env->cork_entries[i].slot);
 
-    if (tcp != NULL && tcp->corked_first == (int32_t)i)
-      send_chain(env, tcp, &view, NULL, 0);
+    if (transport != NULL && transport->corked_first == (int32_t)i)
+      send_chain(env, transport, &view, NULL, 0);
   }
   env->cork_linked = 0;
   if (view.directory[WANTS_SETTLE] != 0) {
@@ -124,22 +126,22 @@ void wsu_cork_flush(wsu_env_t *env) {
   view.directory[WANTS_SETTLE] = 0;
 }
 
-void wsu_cork_send(wsu_env_t *env, wsu_tcp_t *tcp, const struct iovec *pieces,
-                   int count) {
+void wsu_cork_send(wsu_env_t *env, wsu_transport_t *transport,
+                   const struct iovec *pieces, int count) {
   view_t view;
 
   if (!open_view(env, &view))
     return;
   link_entries(env, &view);
-  if (tcp->corked_first >= 0 || count > 0)
-    send_chain(env, tcp, &view, pieces, count);
+  if (transport->corked_first >= 0 || count > 0)
+    send_chain(env, transport, &view, pieces, count);
 }
 
-size_t wsu_cork_pending(wsu_env_t *env, wsu_tcp_t *tcp) {
+size_t wsu_cork_pending(wsu_env_t *env, wsu_transport_t *transport) {
   view_t view;
 
   if (open_view(env, &view)) {
     link_entries(env, &view);
   }
-  return wsu_buffer_length(&tcp->connection.output) + tcp->corked_len;
+  return wsu_transport_unsent(transport) + transport->corked_len;
 }

@@ -26,11 +26,12 @@
  */
 void wsu_cork_flush(wsu_env_t *env);
 
-/* Sends what the cork has for `tcp`, and `pieces` (3 at most) behind it. */
-void wsu_cork_send(wsu_env_t *env, wsu_tcp_t *tcp, const struct iovec *pieces,
-                   int count);
+/* Sends what the cork has for `transport`, and `pieces` (3 at most) behind it.
+ */
+void wsu_cork_send(wsu_env_t *env, wsu_transport_t *transport,
+                   const struct iovec *pieces, int count);
 
-/* Bytes of `tcp` that are not with the kernel yet. */
-size_t wsu_cork_pending(wsu_env_t *env, wsu_tcp_t *tcp);
+/* Bytes of `transport` that are not with the kernel yet. */
+size_t wsu_cork_pending(wsu_env_t *env, wsu_transport_t *transport);
 
 #endif

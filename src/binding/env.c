@@ -20,15 +20,15 @@ static void finish(wsu_env_t *env) {
     (void)napi_remove_async_cleanup_hook(cleanup);
 }
 
-static void on_close(wsu_tcp_t *tcp) {
-  wsu_env_t *env = tcp->loop->data;
+static void on_close(wsu_transport_t *transport) {
+  wsu_env_t *env = transport->loop->data;
 
   if (!env->is_exiting) {
-    wsu_events_on_close(tcp);
+    wsu_events_on_close(transport);
     return;
   }
-  if (tcp->slot != WSU_NO_SLOT)
-    wsu_slots_remove(&env->slots, tcp);
+  if (transport->slot != WSU_NO_SLOT)
+    wsu_slots_remove(&env->slots, transport);
   finish(env);
 }
 
@@ -61,6 +61,14 @@ static void on_turn(void *data) {
   wsu_events_dispatch(env);
   if (!env->is_exiting && env->is_corked)
     wsu_cork_flush(env);
+}
+
+static void on_turn_end(void *data) {
+  wsu_env_t *env = data;
+
+  if (env->is_exiting)
+    return;
+  wsu_events_dispatch(env);
   if (!env->is_exiting && env->wants_settle)
     settle(env);
 }
@@ -68,9 +76,11 @@ static void on_turn(void *data) {
 static const wsu_loop_owner_t owner = {
     .on_event = wsu_events_on_event,
     .on_end = wsu_events_on_end,
-    .on_progress = wsu_events_on_progress,
+    .on_notice = wsu_events_on_notice,
+    .on_full = wsu_events_on_full,
     .on_close = on_close,
     .on_turn = on_turn,
+    .on_turn_end = on_turn_end,
     .on_loop_close = on_loop_close,
 };
 
@@ -99,10 +109,10 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *arg) {
   (void)napi_async_destroy(env->napi, env->async_context);
   delete_references(env);
   for (uint32_t i = 0; i < env->slots.capacity; i++) {
-    wsu_tcp_t *tcp = wsu_slots_at(&env->slots, i);
+    wsu_transport_t *transport = wsu_slots_at(&env->slots, i);
 
-    if (tcp != NULL)
-      wsu_tcp_terminate(tcp);
+    if (transport != NULL)
+      wsu_transport_terminate(transport);
   }
   wsu_loop_close(&env->loop);
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "../io/loop.h"
-#include "../io/tcp.h"
+#include "../io/transport.h"
 #include "slots.h"
 
 /* Events that JavaScript takes in one call; lib/native.js has the same. */
@@ -34,7 +34,7 @@
   XX(CLOSE, 6)        /* the same of the reason, b: length + 256 * code */     \
   XX(ERROR, 7)        /* a: wsu_err_t, b: the number in its message */         \
   XX(END, 8)          /* the peer's bytes have ended */                        \
-  XX(PROGRESS, 9)     /* the kernel took bytes of the output */                \
+  XX(NOTICE, 9)       /* a: WSU_NOTICE_*, all that came up by now */           \
   XX(CLOSED, 10)      /* the connection is gone and its slot is free */
 
 enum {
@@ -80,6 +80,7 @@ typedef struct wsu_env {
   uint32_t event_count;
   uint32_t event_capacity;
   uint32_t closed_count; /* CLOSED events among them */
+  uint32_t notice_count; /* NOTICE events among them */
   uint32_t large_count;  /* elements in `large` */
 
   uint8_t *slab_data; /* NULL: ask for it again */

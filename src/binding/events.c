@@ -6,12 +6,12 @@
 /* Payloads in the slab begin at a multiple of this, as in Node's own pool. */
 #define SLAB_ALIGNMENT 8u
 
-static wsu_env_t *env_of(const wsu_tcp_t *tcp) {
-  return tcp->loop->data;
+static wsu_env_t *env_of(const wsu_transport_t *transport) {
+  return transport->loop->data;
 }
 
 bool wsu_events_reserve(wsu_env_t *env) {
-  /* A full ring and, beyond it, PROGRESS and CLOSED of every connection. */
+  /* A full ring and, beyond it, NOTICE and CLOSED of every connection. */
   uint32_t needed = WSU_RING_EVENTS + 2 * env->slots.capacity;
   wsu_ring_event_t *events;
 
@@ -25,11 +25,11 @@ bool wsu_events_reserve(wsu_env_t *env) {
   return true;
 }
 
-static void push(wsu_env_t *env, const wsu_tcp_t *tcp, int32_t kind, int32_t a,
-                 int32_t b) {
+static void push(wsu_env_t *env, const wsu_transport_t *transport, int32_t kind,
+                 int32_t a, int32_t b) {
   if (env->event_count < env->event_capacity)
     env->events[env->event_count++] =
-        (wsu_ring_event_t){(int32_t)tcp->slot, kind, a, b};
+        (wsu_ring_event_t){(int32_t)transport->slot, kind, a, b};
 }
 
 /* Drops what an N-API call has thrown: the caller has another way out. */
@@ -85,6 +85,23 @@ static void keep_slab(wsu_env_t *env, napi_value slab) {
   forget_slab(env);
 }
 
+/* Writes to the events what connections have noticed up to now. */
+static void fill_notices(wsu_env_t *env, wsu_ring_event_t *events,
+                         uint32_t count) {
+  for (uint32_t i = 0; i < count && env->notice_count > 0; i++) {
+    wsu_transport_t *transport;
+
+    if (events[i].kind != WSU_RING_NOTICE)
+      continue;
+    env->notice_count--;
+    transport = wsu_slots_at(&env->slots, (uint32_t)events[i].slot);
+    if (transport == NULL)
+      continue;
+    events[i].a = transport->notices;
+    transport->notices = 0;
+  }
+}
+
 /* Copies `count` events to JavaScript's ring. False if it has gone. */
 static bool fill_ring(wsu_env_t *env, const wsu_ring_event_t *events,
                       uint32_t count) {
@@ -122,10 +139,11 @@ static void call_dispatch(wsu_env_t *env, uint32_t count, bool wants_slab) {
     keep_slab(env, result);
 }
 
-static void hand_over(wsu_env_t *env, const wsu_ring_event_t *events,
-                      uint32_t count, bool wants_slab) {
+static void hand_over(wsu_env_t *env, wsu_ring_event_t *events, uint32_t count,
+                      bool wants_slab) {
   napi_handle_scope scope;
 
+  fill_notices(env, events, count);
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
   if (fill_ring(env, events, count))
@@ -192,26 +210,27 @@ static void commit_to_slab(wsu_env_t *env, size_t len) {
   env->slab_used += (len + SLAB_ALIGNMENT - 1) & ~(size_t)(SLAB_ALIGNMENT - 1);
 }
 
-static void read_to_slab(wsu_env_t *env, wsu_tcp_t *tcp,
+static void read_to_slab(wsu_env_t *env, wsu_transport_t *transport,
                          const wsu_event_t *event, int32_t kind,
                          int32_t extra) {
   int32_t offset;
   uint8_t *dest = reserve_in_slab(env, event->length, &offset);
 
-  if (tcp->is_closing)
+  if (transport->is_closing)
     return;
   if (dest == NULL) {
-    wsu_connection_fail(&tcp->connection, WSU_ERR_OUT_OF_MEMORY);
+    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
     return;
   }
-  if (wsu_connection_read(&tcp->connection, dest) != 0)
+  if (wsu_connection_read(&transport->connection, dest) != 0)
     return;
   commit_to_slab(env, event->length);
-  push(env, tcp, kind, offset, (int32_t)event->length + extra);
+  push(env, transport, kind, offset, (int32_t)event->length + extra);
 }
 
 /* Reads a payload to a Buffer of its own. */
-static bool read_to_buffer(wsu_env_t *env, wsu_tcp_t *tcp, size_t len) {
+static bool read_to_buffer(wsu_env_t *env, wsu_transport_t *transport,
+                           size_t len) {
   napi_env napi = env->napi;
   napi_value large;
   napi_value buffer;
@@ -219,83 +238,97 @@ static bool read_to_buffer(wsu_env_t *env, wsu_tcp_t *tcp, size_t len) {
 
   if (napi_create_buffer(napi, len, &data, &buffer) != napi_ok) {
     clear_exception(napi);
-    wsu_connection_fail(&tcp->connection, WSU_ERR_OUT_OF_MEMORY);
+    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
     return false;
   }
-  if (wsu_connection_read(&tcp->connection, data) != 0)
+  if (wsu_connection_read(&transport->connection, data) != 0)
     return false;
   if (napi_get_reference_value(napi, env->large, &large) != napi_ok ||
       napi_set_element(napi, large, env->large_count, buffer) != napi_ok) {
     clear_exception(napi);
-    wsu_connection_fail(&tcp->connection, WSU_ERR_OUT_OF_MEMORY);
+    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
     return false;
   }
   return true;
 }
 
-static void on_large_message(wsu_env_t *env, wsu_tcp_t *tcp,
+static void on_large_message(wsu_env_t *env, wsu_transport_t *transport,
                              const wsu_event_t *event) {
   napi_handle_scope scope;
 
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
-  if (read_to_buffer(env, tcp, event->length))
-    push(env, tcp,
+  if (read_to_buffer(env, transport, event->length))
+    push(env, transport,
          event->is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT,
          (int32_t)env->large_count++, 0);
   (void)napi_close_handle_scope(env->napi, scope);
 }
 
-void wsu_events_on_event(wsu_tcp_t *tcp, const wsu_event_t *event) {
-  wsu_env_t *env = env_of(tcp);
-
-  if (env->event_count >= WSU_RING_EVENTS) {
+/* Makes room for one more event. False if the connection is gone by that. */
+static bool make_room(wsu_env_t *env, const wsu_transport_t *transport) {
+  if (env->event_count >= WSU_RING_EVENTS)
     dispatch(env, false);
-    if (tcp->is_closing)
-      return;
-  }
+  return !transport->is_closing;
+}
+
+void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event) {
+  wsu_env_t *env = env_of(transport);
+
+  if (!make_room(env, transport))
+    return;
   switch (event->kind) {
   case WSU_EVENT_MESSAGE:
     if (event->length > WSU_SLAB_PAYLOAD_MAX)
-      on_large_message(env, tcp, event);
+      on_large_message(env, transport, event);
     else
-      read_to_slab(env, tcp, event,
+      read_to_slab(env, transport, event,
                    event->is_binary ? WSU_RING_BINARY : WSU_RING_TEXT, 0);
     break;
   case WSU_EVENT_PING:
-    read_to_slab(env, tcp, event, WSU_RING_PING, 0);
+    read_to_slab(env, transport, event, WSU_RING_PING, 0);
     break;
   case WSU_EVENT_PONG:
-    read_to_slab(env, tcp, event, WSU_RING_PONG, 0);
+    read_to_slab(env, transport, event, WSU_RING_PONG, 0);
     break;
   case WSU_EVENT_CLOSE:
-    read_to_slab(env, tcp, event, WSU_RING_CLOSE, event->close_code * 256);
+    read_to_slab(env, transport, event, WSU_RING_CLOSE,
+                 event->close_code * 256);
     break;
   default:
-    push(env, tcp, WSU_RING_ERROR, event->err, (int32_t)event->detail);
+    push(env, transport, WSU_RING_ERROR, event->err, (int32_t)event->detail);
   }
 }
 
-void wsu_events_on_end(wsu_tcp_t *tcp) {
-  push(env_of(tcp), tcp, WSU_RING_END, 0, 0);
-}
+void wsu_events_on_end(wsu_transport_t *transport) {
+  wsu_env_t *env = env_of(transport);
 
-void wsu_events_on_progress(wsu_tcp_t *tcp) {
-  wsu_env_t *env = env_of(tcp);
-
-  if (tcp->progress_is_known)
+  if (!make_room(env, transport))
     return;
-  tcp->progress_is_known = true;
-  push(env, tcp, WSU_RING_PROGRESS, 0, 0);
-  wsu_loop_request_turn(&env->loop);
+  push(env, transport, WSU_RING_END, 0, 0);
 }
 
-void wsu_events_on_close(wsu_tcp_t *tcp) {
-  wsu_env_t *env = env_of(tcp);
+void wsu_events_on_notice(wsu_transport_t *transport, int notice) {
+  wsu_env_t *env = env_of(transport);
 
-  if (tcp->slot != WSU_NO_SLOT) {
-    wsu_slots_remove(&env->slots, tcp);
-    push(env, tcp, WSU_RING_CLOSED, 0, 0);
+  if (transport->notices == 0) {
+    push(env, transport, WSU_RING_NOTICE, 0, 0);
+    env->notice_count++;
+    wsu_loop_request_turn(&env->loop);
+  }
+  transport->notices |= (uint8_t)notice;
+}
+
+void wsu_events_on_full(wsu_transport_t *transport) {
+  dispatch(env_of(transport), false);
+}
+
+void wsu_events_on_close(wsu_transport_t *transport) {
+  wsu_env_t *env = env_of(transport);
+
+  if (transport->slot != WSU_NO_SLOT) {
+    wsu_slots_remove(&env->slots, transport);
+    push(env, transport, WSU_RING_CLOSED, 0, 0);
     env->closed_count++;
   }
   /*

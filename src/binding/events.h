@@ -11,10 +11,11 @@
 #define WSU_SLAB_PAYLOAD_MAX (16u * 1024u)
 
 /* The owner's functions of a loop: see wsu_loop_owner_t. */
-void wsu_events_on_event(wsu_tcp_t *tcp, const wsu_event_t *event);
-void wsu_events_on_end(wsu_tcp_t *tcp);
-void wsu_events_on_progress(wsu_tcp_t *tcp);
-void wsu_events_on_close(wsu_tcp_t *tcp);
+void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event);
+void wsu_events_on_end(wsu_transport_t *transport);
+void wsu_events_on_notice(wsu_transport_t *transport, int notice);
+void wsu_events_on_full(wsu_transport_t *transport);
+void wsu_events_on_close(wsu_transport_t *transport);
 
 /* Makes room for the events of one more connection. False: no memory. */
 bool wsu_events_reserve(wsu_env_t *env);

@@ -40,23 +40,25 @@ bool wsu_slots_reserve(wsu_slots_t *slots) {
   return true;
 }
 
-double wsu_slots_add(wsu_slots_t *slots, wsu_tcp_t *tcp) {
+double wsu_slots_add(wsu_slots_t *slots, wsu_transport_t *transport) {
   uint32_t index = slots->free;
   wsu_slot_t *slot = &slots->table[index];
 
   assert(index != WSU_NO_SLOT);
   slots->free = slot->next_free;
   slots->used++;
-  slot->tcp = tcp;
-  tcp->slot = index;
+  slot->transport = transport;
+  transport->slot = index;
   return slot->generation * GENERATION_UNIT + index;
 }
 
-void wsu_slots_remove(wsu_slots_t *slots, wsu_tcp_t *tcp) {
-  wsu_slot_t *slot = &slots->table[tcp->slot];
+void wsu_slots_remove(wsu_slots_t *slots, wsu_transport_t *transport) {
+  wsu_slot_t *slot = &slots->table[transport->slot];
 
-  assert(slot->tcp == tcp);
-  slot->tcp = NULL;
+  assert(slot->transport == transport);
+  slot->transport = NULL;
+  slot->received = transport->received;
+  slot->sent = transport->sent;
   slot->generation = (slot->generation + 1) & GENERATION_MASK;
   slots->used--;
 }
@@ -66,7 +68,7 @@ void wsu_slots_recycle(wsu_slots_t *slots, uint32_t slot) {
   slots->free = slot;
 }
 
-wsu_tcp_t *wsu_slots_find(const wsu_slots_t *slots, double handle) {
+wsu_transport_t *wsu_slots_find(const wsu_slots_t *slots, double handle) {
   uint64_t number;
   uint32_t index;
 
@@ -77,5 +79,5 @@ wsu_tcp_t *wsu_slots_find(const wsu_slots_t *slots, double handle) {
   if (index >= slots->capacity ||
       slots->table[index].generation != number / WSU_SLOTS_MAX)
     return NULL;
-  return slots->table[index].tcp;
+  return slots->table[index].transport;
 }

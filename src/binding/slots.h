@@ -9,15 +9,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../io/tcp.h"
+#include "../io/transport.h"
 
 /* Connections of one environment at most. */
 #define WSU_SLOTS_MAX (1u << 22)
 
 typedef struct wsu_slot {
-  wsu_tcp_t *tcp;      /* NULL: no connection */
-  uint32_t generation; /* bumped when the connection goes */
+  wsu_transport_t *transport; /* NULL: no connection */
+  uint32_t generation;        /* bumped when the connection goes */
   uint32_t next_free;
+  uint64_t received; /* bytes in all of the connection that has gone */
+  uint64_t sent;
 } wsu_slot_t;
 
 typedef struct wsu_slots {
@@ -33,21 +35,23 @@ void wsu_slots_free(wsu_slots_t *slots);
 /* Makes sure that wsu_slots_add() will succeed. False: no memory or no room. */
 bool wsu_slots_reserve(wsu_slots_t *slots);
 
-/* Gives `tcp` a slot, stores it in tcp->slot and returns its handle. */
-double wsu_slots_add(wsu_slots_t *slots, wsu_tcp_t *tcp);
+/* Gives `transport` a slot, stores it in transport->slot and returns its
+ * handle. */
+double wsu_slots_add(wsu_slots_t *slots, wsu_transport_t *transport);
 
-/* Empties the slot of `tcp`; its handle is stale from now on. */
-void wsu_slots_remove(wsu_slots_t *slots, wsu_tcp_t *tcp);
+/* Empties the slot of `transport`; its handle is stale from now on. */
+void wsu_slots_remove(wsu_slots_t *slots, wsu_transport_t *transport);
 
 /* Lets an emptied slot be taken again, once nothing speaks of it any more. */
 void wsu_slots_recycle(wsu_slots_t *slots, uint32_t slot);
 
 /* The connection of a handle; NULL for a stale one or any other number. */
-wsu_tcp_t *wsu_slots_find(const wsu_slots_t *slots, double handle);
+wsu_transport_t *wsu_slots_find(const wsu_slots_t *slots, double handle);
 
 /* The connection in a slot; NULL if there is none. */
-static inline wsu_tcp_t *wsu_slots_at(const wsu_slots_t *slots, uint32_t slot) {
-  return slot < slots->capacity ? slots->table[slot].tcp : NULL;
+static inline wsu_transport_t *wsu_slots_at(const wsu_slots_t *slots,
+                                            uint32_t slot) {
+  return slot < slots->capacity ? slots->table[slot].transport : NULL;
 }
 
 #endif

@@ -5,8 +5,8 @@
 #include <node_api.h>
 #include <stdbool.h>
 
-/* Flags of adopt(); lib/native.js gets them by name. */
-enum { WSU_AUTO_PONG = 1, WSU_SKIP_UTF8_VALIDATION = 2 };
+/* Flags of a connection; lib/native.js gets them by name. */
+enum { WSU_AUTO_PONG = 1, WSU_SKIP_UTF8_VALIDATION = 2, WSU_IS_CLIENT = 4 };
 
 /*
  * Adds `errors` (by number), `refusals` and `constants` (by name) to `exports`.

@@ -44,7 +44,9 @@
   XX(UNSUPPORTED_MESSAGE_LENGTH, -12, 1009, true, false,                       \
      "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", "Max payload size exceeded")         \
   XX(OUT_OF_MEMORY, -13, 1011, false, false, "WSU_ERR_OUT_OF_MEMORY",          \
-     "Not enough memory for the message")
+     "Not enough memory for the message")                                      \
+  XX(TOO_MANY_CHUNKS, -14, 1008, true, false,                                  \
+     "WS_ERR_TOO_MANY_BUFFERED_PARTS", "Too many buffered chunks")
 
 typedef enum wsu_err {
 #define XX(name, number, ...) WSU_ERR_##name = number,

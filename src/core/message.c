@@ -53,6 +53,7 @@ int wsu_message_add(wsu_message_t *message, const wsu_part_t *part,
     err = start_frame(message, part->frame, limits);
     if (err)
       return err;
+    message->chunks = 0;
     if (part->ends && part->frame->fin &&
         part->frame->opcode != WSU_OPCODE_CONTINUATION) {
       message->direct = *part;
@@ -61,6 +62,9 @@ int wsu_message_add(wsu_message_t *message, const wsu_part_t *part,
     }
   }
   if (part->length > 0) {
+    message->chunks++;
+    if (limits->max_chunks != 0 && message->chunks > limits->max_chunks)
+      return WSU_ERR_TOO_MANY_CHUNKS;
     err = collect(message, part, limits);
     if (err)
       return err;

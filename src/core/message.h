@@ -18,6 +18,7 @@
 typedef struct wsu_message_limits {
   uint64_t max_payload;   /* bytes of a message; 0: no limit */
   uint32_t max_fragments; /* frames of a message, empty ones too; 0: no limit */
+  uint32_t max_chunks;    /* parts that a frame may come in; 0: no limit */
   bool skips_utf8_validation;
 } wsu_message_limits_t;
 
@@ -26,6 +27,7 @@ typedef struct wsu_message {
   wsu_part_t direct;  /* set instead of `collected`: see above */
   uint64_t declared;  /* payload bytes that the frames so far announced */
   uint32_t fragments; /* frames so far */
+  uint32_t chunks;    /* parts of the current frame so far */
   wsu_utf8_t utf8;
   uint8_t opcode; /* WSU_OPCODE_TEXT or WSU_OPCODE_BINARY */
   bool is_direct;

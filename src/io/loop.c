@@ -2,10 +2,14 @@
 
 #include <stdlib.h>
 
-#include "tcp.h"
+#include "transport.h"
 
 /* ms between two looks at the deadlines, however many there are. */
 #define TIMER_STEP 20u
+
+static void process(wsu_transport_t *transport) {
+  transport->ops->process(transport);
+}
 
 static void process_ready(wsu_loop_t *loop) {
   wsu_queue_t batch;
@@ -16,7 +20,7 @@ static void process_ready(wsu_loop_t *loop) {
     wsu_queue_t *node = batch.next;
 
     wsu_queue_remove(node);
-    wsu_tcp_process(wsu_queue_element(node, wsu_tcp_t, ready));
+    process(wsu_queue_element(node, wsu_transport_t, ready));
   }
 }
 
@@ -25,7 +29,7 @@ static void flush_dirty(wsu_loop_t *loop) {
     wsu_queue_t *node = loop->dirty.next;
 
     wsu_queue_remove(node);
-    wsu_tcp_flush(wsu_queue_element(node, wsu_tcp_t, dirty));
+    wsu_transport_flush(wsu_queue_element(node, wsu_transport_t, dirty));
   }
 }
 
@@ -38,15 +42,31 @@ static void bury_gone(wsu_loop_t *loop) {
     wsu_queue_t *node = batch.next;
 
     wsu_queue_remove(node);
-    wsu_tcp_bury(wsu_queue_element(node, wsu_tcp_t, ready));
+    wsu_transport_bury(wsu_queue_element(node, wsu_transport_t, ready));
   }
 }
 
-void wsu_loop_bury(wsu_loop_t *loop, struct wsu_tcp *tcp) {
-  wsu_queue_push(&loop->gone, &tcp->ready);
+void wsu_loop_bury(wsu_loop_t *loop, struct wsu_transport *transport) {
+  wsu_queue_push(&loop->gone, &transport->ready);
   /* An owner that runs the loop inside of a turn may be working on it. */
   if (!loop->in_turn)
     bury_gone(loop);
+}
+
+void wsu_loop_bury_later(wsu_loop_t *loop, struct wsu_transport *transport) {
+  wsu_queue_push(&loop->gone, &transport->ready);
+  wsu_loop_request_turn(loop);
+}
+
+static void on_idle(uv_idle_t *handle) {
+  (void)handle;
+}
+
+void wsu_loop_request_turn(wsu_loop_t *loop) {
+  loop->has_work = true;
+  /* Keeps a loop going in which nothing else is left to do. */
+  if (!loop->in_turn && !loop->is_closing)
+    (void)uv_idle_start(loop->idle, on_idle);
 }
 
 static bool needs_turn(const wsu_loop_t *loop) {
@@ -55,37 +75,38 @@ static bool needs_turn(const wsu_loop_t *loop) {
 }
 
 static void run_turn(wsu_loop_t *loop) {
-  /* An owner that runs the loop inside of a turn gets no second one. */
-  if (loop->in_turn || !needs_turn(loop))
+  if (!needs_turn(loop))
     return;
   loop->in_turn = true;
   loop->has_work = false;
   process_ready(loop);
   loop->owner->on_turn(loop->data);
   flush_dirty(loop);
+  loop->owner->on_turn_end(loop->data);
   loop->in_turn = false;
   bury_gone(loop);
 }
 
-static void on_idle(uv_idle_t *handle) {
-  (void)handle;
-}
-
-static void on_prepare(uv_prepare_t *handle) {
-  wsu_loop_t *loop = handle->data;
-
+/*
+ * A turn, and what it has asked for has its own turn before the loop blocks:
+ * idle handles keep it from that.
+ */
+void wsu_loop_run_turn(wsu_loop_t *loop) {
+  /* An owner that runs the loop inside of a turn gets no second one. */
+  if (loop->in_turn || loop->is_closing)
+    return;
+  (void)uv_idle_stop(loop->idle);
   run_turn(loop);
-  /* What the turn has asked for has its own turn right behind the poll. */
-  if (needs_turn(loop) && !loop->in_turn)
+  if (needs_turn(loop))
     (void)uv_idle_start(loop->idle, on_idle);
 }
 
-static void on_check(uv_check_t *handle) {
-  wsu_loop_t *loop = handle->data;
+static void on_prepare(uv_prepare_t *handle) {
+  wsu_loop_run_turn(handle->data);
+}
 
-  if (!loop->is_closing)
-    (void)uv_idle_stop(loop->idle);
-  run_turn(loop);
+static void on_check(uv_check_t *handle) {
+  wsu_loop_run_turn(handle->data);
 }
 
 static void on_timer(uv_timer_t *handle);
@@ -110,24 +131,26 @@ static void on_timer(uv_timer_t *handle) {
   wsu_queue_move(&loop->timed, &batch);
   while (!wsu_queue_is_empty(&batch)) {
     wsu_queue_t *node = batch.next;
-    wsu_tcp_t *tcp = wsu_queue_element(node, wsu_tcp_t, timed);
+    wsu_transport_t *transport =
+        wsu_queue_element(node, wsu_transport_t, timed);
 
     wsu_queue_remove(node);
-    if (wsu_connection_is_overdue(&tcp->connection, now)) {
-      wsu_tcp_terminate(tcp);
+    if (wsu_connection_is_overdue(&transport->connection, now)) {
+      wsu_transport_terminate(transport);
       continue;
     }
     wsu_queue_push(&loop->timed, node);
-    if (tcp->connection.close_by < next)
-      next = tcp->connection.close_by;
+    if (transport->connection.close_by < next)
+      next = transport->connection.close_by;
   }
   if (next != UINT64_MAX)
     start_timer(loop, next < now + TIMER_STEP ? now + TIMER_STEP : next);
 }
 
-void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_tcp *tcp) {
-  wsu_queue_push(&loop->timed, &tcp->timed);
-  start_timer(loop, tcp->connection.close_by);
+void wsu_loop_watch_deadline(wsu_loop_t *loop,
+                             struct wsu_transport *transport) {
+  wsu_queue_push(&loop->timed, &transport->timed);
+  start_timer(loop, transport->connection.close_by);
 }
 
 static void on_handle_close(uv_handle_t *handle) {
@@ -179,7 +202,6 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
   (void)uv_check_start(loop->check, on_check);
   uv_unref((uv_handle_t *)loop->prepare);
   uv_unref((uv_handle_t *)loop->check);
-  uv_unref((uv_handle_t *)loop->idle);
   uv_unref((uv_handle_t *)loop->timer);
   return 0;
 }
@@ -188,6 +210,8 @@ void wsu_loop_close(wsu_loop_t *loop) {
   if (loop->is_closing)
     return;
   loop->is_closing = true;
+  if (!loop->in_turn)
+    bury_gone(loop);
   uv_close((uv_handle_t *)loop->prepare, on_handle_close);
   uv_close((uv_handle_t *)loop->check, on_handle_close);
   uv_close((uv_handle_t *)loop->idle, on_handle_close);

@@ -22,20 +22,24 @@
 /* Bytes that one connection may receive in a turn. */
 #define WSU_RECEIVE_SIZE (512u * 1024u)
 
-struct wsu_tcp;
+struct wsu_transport;
 
 /* The owner's functions. None of them may close the loop. */
 typedef struct wsu_loop_owner {
   /* Something was received; if it has a payload, it is read in here. */
-  void (*on_event)(struct wsu_tcp *tcp, const wsu_event_t *event);
+  void (*on_event)(struct wsu_transport *transport, const wsu_event_t *event);
   /* The peer's bytes have ended. */
-  void (*on_end)(struct wsu_tcp *tcp);
-  /* The kernel took bytes of the output, if tcp->reports_progress is set. */
-  void (*on_progress)(struct wsu_tcp *tcp);
-  /* The connection is gone, `tcp` is freed when this returns. */
-  void (*on_close)(struct wsu_tcp *tcp);
+  void (*on_end)(struct wsu_transport *transport);
+  /* One of WSU_NOTICE_*: see transport.h. Comes in a turn or out of one. */
+  void (*on_notice)(struct wsu_transport *transport, int notice);
+  /* The output of a stream has to be taken at once, before more comes in. */
+  void (*on_full)(struct wsu_transport *transport);
+  /* The connection is gone, `transport` is freed when this returns. */
+  void (*on_close)(struct wsu_transport *transport);
   /* All that was ready has been received; what is sent now goes out. */
   void (*on_turn)(void *data);
+  /* The turn is over: the last notices of it can be looked at. */
+  void (*on_turn_end)(void *data);
   /* The loop's own handles are closed: wsu_loop_close() is complete. */
   void (*on_loop_close)(void *data);
 } wsu_loop_owner_t;
@@ -75,15 +79,22 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
  */
 void wsu_loop_close(wsu_loop_t *loop);
 
-/* Has `tcp` ended if wsu_connection_is_overdue() becomes true. */
-void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_tcp *tcp);
+/* Has `transport` ended if wsu_connection_is_overdue() becomes true. */
+void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_transport *transport);
 
 /* For a connection: libuv has let go of it, and its memory may go. */
-void wsu_loop_bury(wsu_loop_t *loop, struct wsu_tcp *tcp);
+void wsu_loop_bury(wsu_loop_t *loop, struct wsu_transport *transport);
 
-/* Asks for a turn before the loop blocks. */
-static inline void wsu_loop_request_turn(wsu_loop_t *loop) {
-  loop->has_work = true;
-}
+/*
+ * The same for a transport that is no handle of libuv: it is buried at the end
+ * of the turn, or of the next one.
+ */
+void wsu_loop_bury_later(wsu_loop_t *loop, struct wsu_transport *transport);
+
+/* Asks for a turn before the loop blocks, or ends. */
+void wsu_loop_request_turn(wsu_loop_t *loop);
+
+/* Has the turn that was asked for now, unless this is called within one. */
+void wsu_loop_run_turn(wsu_loop_t *loop);
 
 #endif

@@ -4,9 +4,8 @@
 // The first argument names the scenario. The process tells its port and what
 // happens to each connection, named by its URL, over IPC.
 
-const http = require('node:http');
-
 const { WebSocketServer } = require('./implementation');
+const { createHttpServer, transportOptions } = require('./http-server');
 
 function report(...event) {
   process.send(event);
@@ -96,8 +95,8 @@ if (/ throws$/.test(process.argv[2])) {
   );
 }
 
-const server = http.createServer();
-const wss = new WebSocketServer({ noServer: true });
+const server = createHttpServer();
+const wss = new WebSocketServer({ noServer: true, ...transportOptions });
 server.on('upgrade', (req, socket, head) => {
   wss.handleUpgrade(req, socket, head, (ws) => scenario(ws, req.url));
 });

@@ -4,13 +4,12 @@
 // port over IPC, and answers any message with what its memory holds after a
 // garbage collection, in bytes.
 
-const http = require('node:http');
-
 const { WebSocketServer } = require('./implementation');
+const { createHttpServer, transportOptions } = require('./http-server');
 const { echo } = require('./random-traffic');
 
-const server = http.createServer();
-const wss = new WebSocketServer({ server });
+const server = createHttpServer();
+const wss = new WebSocketServer({ server, ...transportOptions });
 wss.on('connection', echo);
 
 process.on('message', () => {

@@ -6,12 +6,12 @@
 // The process tells its port over IPC.
 
 const fs = require('node:fs');
-const http = require('node:http');
 
 const { WebSocketServer } = require('./implementation');
+const { createHttpServer, transportOptions } = require('./http-server');
 
-const server = http.createServer();
-const wss = new WebSocketServer({ noServer: true });
+const server = createHttpServer();
+const wss = new WebSocketServer({ noServer: true, ...transportOptions });
 wss.on('connection', (ws) => {
   ws.on('message', (data) => ws.send(data));
 });

@@ -12,6 +12,10 @@ const modulePath = require.resolve(
 const { WebSocket, WebSocketServer } = require(modulePath);
 const isWs = process.env.WS_IMPLEMENTATION === 'ws';
 
+// What carries the connections of a run: 'tcp', where the descriptor is taken
+// over; 'stream', the same by way of Node's streams; or 'tls'.
+const transport = process.env.WS_TRANSPORT || 'tcp';
+
 /**
  * Runs `assertions` unless the implementation is `ws`, which does not reach
  * what they ask for.
@@ -30,4 +34,5 @@ module.exports = {
   betterThanWs,
   isWs,
   modulePath,
+  transport,
 };

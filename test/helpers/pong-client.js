@@ -5,4 +5,12 @@
 
 const { WebSocket } = require('ws');
 
-new WebSocket(`ws://127.0.0.1:${process.argv[2]}/`);
+const { isTls } = require('./http-server');
+const { PRE_SHARED } = require('./tls');
+
+const scheme = isTls ? 'wss' : 'ws';
+
+new WebSocket(
+  `${scheme}://127.0.0.1:${process.argv[2]}/`,
+  isTls ? PRE_SHARED.client : {},
+);

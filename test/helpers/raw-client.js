@@ -6,7 +6,10 @@
 
 const assert = require('node:assert');
 const net = require('node:net');
+const tls = require('node:tls');
 
+const { isTls } = require('./http-server');
+const { PRE_SHARED } = require('./tls');
 const { bytesNeeded, decodeFrame, encodeFrame } = require('./frame');
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
@@ -41,6 +44,13 @@ function upgradeRequest({ method = 'GET', path = '/', headers = {} } = {}) {
   return Buffer.from(lines.join('\r\n') + '\r\n\r\n', 'latin1');
 }
 
+function connected(socket, event) {
+  return new Promise((resolve, reject) => {
+    socket.once(event, resolve);
+    socket.once('error', reject);
+  });
+}
+
 const openClients = new Set();
 
 class RawClient {
@@ -51,9 +61,13 @@ class RawClient {
   #ended = false;
   #closed = false;
 
-  /** @param {net.Socket} socket a connected socket that allows half-open */
-  constructor(socket) {
+  /**
+   * @param {net.Socket} socket a connected socket that allows half-open
+   * @param {net.Socket} [plain] what carries it, if it is one of TLS
+   */
+  constructor(socket, plain = socket) {
     this.socket = socket;
+    this.plain = plain;
     /** The response head of the handshake, set by `handshake()`. */
     this.response = undefined;
     /** The error that ended the connection, where there was one. */
@@ -82,32 +96,38 @@ class RawClient {
    * Connects and sends nothing.
    *
    * @param {number|string} target a port of 127.0.0.1 or a path
+   * @param {boolean} [usesTls] by default, as the transport of this run says
    * @returns {Promise<RawClient>}
    */
-  static async connect(target) {
+  static async connect(target, usesTls = isTls) {
     const where =
       typeof target === 'number'
         ? { host: '127.0.0.1', port: target }
         : { path: target };
-    const socket = net.connect({ ...where, allowHalfOpen: true });
-    await new Promise((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
+    const plain = net.connect({ ...where, allowHalfOpen: true });
+    await connected(plain, 'connect');
+    plain.setNoDelay(true);
+    if (!usesTls) return new RawClient(plain);
+    const socket = tls.connect({
+      socket: plain,
+      allowHalfOpen: true,
+      ...PRE_SHARED.client,
     });
-    socket.setNoDelay(true);
-    return new RawClient(socket);
+    await connected(socket, 'secureConnect');
+    return new RawClient(socket, plain);
   }
 
   /**
    * Connects and completes the handshake.
    *
    * @param {number|string} target a port of 127.0.0.1 or a path
-   * @param {object} [options] as for `upgradeRequest()`, and `head`
+   * @param {object} [options] as for `upgradeRequest()`, and these:
    * @param {Buffer} [options.head] bytes that go out in the same packet
+   * @param {boolean} [options.isTls] as for `connect()`
    * @returns {Promise<RawClient>}
    */
-  static async open(target, options) {
-    const client = await RawClient.connect(target);
+  static async open(target, { isTls: usesTls, ...options } = {}) {
+    const client = await RawClient.connect(target, usesTls);
     await client.handshake(options);
     return client;
   }
@@ -242,7 +262,7 @@ class RawClient {
 
   /** Sends RST. */
   reset() {
-    this.socket.resetAndDestroy();
+    this.plain.resetAndDestroy();
   }
 
   #take(count) {

@@ -3,9 +3,8 @@
 // Servers for the suites. Whatever was created here is closed by
 // `closeServers()`, which a suite calls after each test.
 
-const http = require('node:http');
-
 const { WebSocketServer } = require('./implementation');
+const { createHttpServer, isTls, transportOptions } = require('./http-server');
 const { RawClient, destroyClients } = require('./raw-client');
 const { once } = require('./events');
 
@@ -37,8 +36,9 @@ class TestServer {
       onConnection,
       httpOptions = {},
       socketPath,
-      ...wssOptions
+      ...others
     } = options;
+    const wssOptions = { ...transportOptions, ...others };
 
     this.socketPath = socketPath;
     if (mode === 'port') {
@@ -48,8 +48,8 @@ class TestServer {
         ...wssOptions,
       });
     } else {
-      this.http = http.createServer(httpOptions);
-      this.http.on('connection', (socket) => {
+      this.http = createHttpServer(httpOptions);
+      this.http.on(isTls ? 'secureConnection' : 'connection', (socket) => {
         this.#sockets.add(socket);
         socket.on('close', () => this.#sockets.delete(socket));
       });
@@ -67,6 +67,8 @@ class TestServer {
       ws.on('close', () => this.#webSockets.delete(ws));
     });
     if (onConnection) this.wss.on('connection', onConnection);
+    /** A server that makes its own HTTP server has none of TLS. */
+    this.isTls = isTls && this.http !== null;
     running.add(this);
   }
 
@@ -82,7 +84,7 @@ class TestServer {
 
   /** Connects a client that sends nothing. */
   connect() {
-    return RawClient.connect(this.target);
+    return RawClient.connect(this.target, this.isTls);
   }
 
   /**
@@ -94,7 +96,10 @@ class TestServer {
    */
   async open(options) {
     const connection = once(this.wss, 'connection');
-    const client = await RawClient.open(this.target, options);
+    const client = await RawClient.open(this.target, {
+      isTls: this.isTls,
+      ...options,
+    });
     const [ws, req] = await connection;
     return { client, ws, req };
   }

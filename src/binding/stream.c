@@ -1,0 +1,127 @@
+#include "stream.h"
+
+#include "../io/stream.h"
+#include "call.h"
+#include "cork.h"
+#include "events.h"
+
+static wsu_transport_t *get_stream(napi_env napi, napi_callback_info info,
+                                   napi_value argv[WSU_ARGS]) {
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  return transport != NULL && wsu_is_stream(transport) ? transport : NULL;
+}
+
+napi_value wsu_call_open_stream(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env = wsu_get_args(napi, info, argv);
+  wsu_connection_options_t options = {0};
+  wsu_transport_t *transport;
+  int err;
+
+  if (env == NULL)
+    return NULL;
+  if (!wsu_get_options(napi, argv, &options)) {
+    wsu_throw_last_error(napi);
+    return NULL;
+  }
+  /* The cork may speak of a connection whose slot is free by now. */
+  wsu_cork_flush(env);
+  if (!wsu_slots_reserve(&env->slots) || !wsu_events_reserve(env))
+    err = UV_ENOMEM;
+  else
+    err = wsu_stream_open(&env->loop, &options, &transport);
+  if (err) {
+    wsu_throw_uv_error(napi, err);
+    return NULL;
+  }
+  return wsu_to_number(napi, wsu_slots_add(&env->slots, transport));
+}
+
+/*
+ * Events come while the stream emits its own, as in `ws`, so that what is sent
+ * in answer is written before the stream goes on, to its end for example.
+ */
+static void run_turn(wsu_loop_t *loop) {
+  const wsu_env_t *env = loop->data;
+
+  if (!env->is_dispatching)
+    wsu_loop_run_turn(loop);
+}
+
+napi_value wsu_call_receive(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_transport_t *transport = get_stream(napi, info, argv);
+  napi_value result;
+  bool has_room = true;
+  uint8_t *bytes;
+  size_t len;
+
+  if (transport != NULL) {
+    wsu_get_bytes(napi, argv[1], &bytes, &len);
+    has_room = wsu_stream_receive(transport, bytes, len);
+    run_turn(transport->loop);
+  }
+  WSU_TRY(napi, napi_get_boolean(napi, has_room, &result));
+  return result;
+}
+
+napi_value wsu_call_end(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_transport_t *transport = get_stream(napi, info, argv);
+  bool is_closed;
+
+  if (transport == NULL)
+    return NULL;
+  WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &is_closed));
+  wsu_stream_end(transport, is_closed);
+  run_turn(transport->loop);
+  return NULL;
+}
+
+napi_value wsu_call_available(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_transport_t *transport = get_stream(napi, info, argv);
+
+  return wsu_to_number(
+      napi, transport == NULL ? 0 : (double)wsu_stream_available(transport));
+}
+
+napi_value wsu_call_take(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_transport_t *transport = get_stream(napi, info, argv);
+  uint8_t *target;
+  size_t len = 0;
+  size_t available;
+
+  if (transport != NULL) {
+    wsu_get_bytes(napi, argv[1], &target, &len);
+    available = wsu_stream_available(transport);
+    if (len > available)
+      len = available;
+    wsu_stream_take(transport, target, len);
+  }
+  return wsu_to_number(napi, (double)len);
+}
+
+napi_value wsu_call_block(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_transport_t *transport = get_stream(napi, info, argv);
+
+  if (transport != NULL)
+    wsu_stream_block(transport);
+  return NULL;
+}
+
+napi_value wsu_call_written(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_transport_t *transport = get_stream(napi, info, argv);
+  uint32_t len;
+
+  if (transport == NULL)
+    return NULL;
+  WSU_TRY(napi, napi_get_value_uint32(napi, argv[1], &len));
+  wsu_stream_written(transport, len);
+  return NULL;
+}

@@ -1,0 +1,234 @@
+#include "transport.h"
+
+void wsu_transport_init(wsu_transport_t *transport, wsu_loop_t *loop,
+                        const wsu_transport_ops_t *ops,
+                        const wsu_connection_options_t *options) {
+  *transport = (wsu_transport_t){
+      .ops = ops,
+      .loop = loop,
+      .slot = WSU_NO_SLOT,
+      .corked_first = -1,
+      .is_alive = true,
+      .active_at = uv_now(loop->uv),
+  };
+  wsu_queue_init(&transport->ready);
+  wsu_queue_init(&transport->dirty);
+  wsu_queue_init(&transport->timed);
+  wsu_connection_init(&transport->connection, options);
+}
+
+void wsu_transport_release(wsu_transport_t *transport) {
+  wsu_connection_free(&transport->connection);
+  wsu_buffer_free(&transport->input);
+}
+
+void wsu_transport_bury(wsu_transport_t *transport) {
+  transport->loop->closing--;
+  transport->loop->owner->on_close(transport);
+  transport->ops->free(transport);
+}
+
+void wsu_transport_terminate(wsu_transport_t *transport) {
+  if (transport->is_closing)
+    return;
+  transport->is_closing = true;
+  wsu_queue_remove(&transport->ready);
+  wsu_queue_remove(&transport->dirty);
+  wsu_queue_remove(&transport->timed);
+  transport->loop->closing++;
+  transport->ops->close(transport);
+}
+
+void wsu_transport_process_later(wsu_transport_t *transport) {
+  if (transport->is_closing)
+    return;
+  wsu_queue_push(&transport->loop->ready, &transport->ready);
+  wsu_loop_request_turn(transport->loop);
+}
+
+/* Only pongs that the peer does not read may count against the limit. */
+static void relieve(wsu_transport_t *transport) {
+  if (transport->is_closing)
+    return;
+  wsu_transport_flush(transport);
+  if (!transport->is_closing && !transport->is_blocked &&
+      wsu_connection_is_pong_limit_near(&transport->connection))
+    transport->loop->owner->on_full(transport);
+}
+
+void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
+                           size_t len) {
+  wsu_connection_t *connection = &transport->connection;
+  wsu_event_t event;
+
+  transport->is_alive = true;
+  transport->received += len;
+  transport->active_at = uv_now(transport->loop->uv);
+  do {
+    size_t consumed = wsu_connection_receive(connection, bytes, len, &event);
+
+    switch (event.kind) {
+    case WSU_EVENT_NONE:
+      return;
+    case WSU_EVENT_TERMINATE:
+      wsu_transport_terminate(transport);
+      return;
+    default:
+      transport->loop->owner->on_event(transport, &event);
+    }
+    bytes += consumed;
+    len -= consumed;
+
+    if (wsu_connection_is_pong_limit_near(connection))
+      relieve(transport);
+    if (wsu_buffer_length(&connection->output) > 0 && !transport->is_closing)
+      wsu_transport_mark_dirty(transport);
+  } while (!transport->is_closing);
+}
+
+void wsu_transport_receive_input(wsu_transport_t *transport) {
+  /* Moved out first: more may come, and the transport may go, in here. */
+  wsu_buffer_t input = transport->input;
+
+  transport->input = (wsu_buffer_t){0};
+  wsu_transport_receive(transport, wsu_buffer_bytes(&input),
+                        wsu_buffer_length(&input));
+  wsu_buffer_free(&input);
+}
+
+void wsu_transport_end(wsu_transport_t *transport) {
+  wsu_connection_end(&transport->connection);
+  transport->loop->owner->on_end(transport);
+  wsu_transport_limit_closing(transport);
+  if (!transport->is_closing)
+    wsu_transport_mark_dirty(transport);
+}
+
+void wsu_transport_limit_closing(wsu_transport_t *transport) {
+  if (transport->is_closing)
+    return;
+  wsu_connection_limit_closing(&transport->connection,
+                               uv_now(transport->loop->uv));
+  wsu_loop_watch_deadline(transport->loop, transport);
+}
+
+void wsu_transport_sent(wsu_transport_t *transport, size_t len) {
+  const wsu_loop_owner_t *owner = transport->loop->owner;
+
+  if (len == 0)
+    return;
+  transport->sent += len;
+  transport->active_at = uv_now(transport->loop->uv);
+  if (transport->reports_progress)
+    owner->on_notice(transport, WSU_NOTICE_PROGRESS);
+}
+
+void wsu_transport_report_drain(wsu_transport_t *transport) {
+  if (!transport->reports_drain || wsu_transport_unsent(transport) > 0)
+    return;
+  transport->reports_drain = false;
+  transport->loop->owner->on_notice(transport, WSU_NOTICE_DRAIN);
+}
+
+/* Counts `n` taken bytes off the pieces that are left. */
+static void skip(struct iovec **pieces, int *count, size_t n) {
+  while (*count > 0 && n >= (*pieces)->iov_len) {
+    n -= (*pieces)->iov_len;
+    (*pieces)++;
+    (*count)--;
+  }
+  if (*count > 0 && n > 0) {
+    (*pieces)->iov_base = (char *)(*pieces)->iov_base + n;
+    (*pieces)->iov_len -= n;
+  }
+}
+
+/* Puts what was not taken behind the output. False: there is no memory. */
+static bool keep(wsu_transport_t *transport, const struct iovec *pieces,
+                 int count) {
+  wsu_connection_t *connection = &transport->connection;
+
+  for (; count > 0; pieces++, count--) {
+    if (wsu_connection_queue(connection, pieces->iov_base, pieces->iov_len) < 0)
+      return false;
+  }
+  if (wsu_transport_unsent(transport) > WSU_HIGH_WATER_MARK)
+    transport->reports_drain = true;
+  return true;
+}
+
+void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
+                        int count) {
+  wsu_connection_t *connection = &transport->connection;
+  struct iovec all[1 + WSU_SEND_PIECES];
+  struct iovec *left = all;
+  size_t output_len = wsu_buffer_length(&connection->output);
+  size_t total = 0;
+  int left_count = 0;
+
+  if (transport->is_closing || transport->is_shut)
+    return;
+  if (output_len > 0)
+    all[left_count++] = (struct iovec){
+        (void *)wsu_buffer_bytes(&connection->output), output_len};
+  for (int i = 0; i < count; i++)
+    all[left_count++] = pieces[i];
+  for (int i = 0; i < left_count; i++)
+    total += all[i].iov_len;
+
+  if (!transport->is_blocked && total > 0) {
+    ssize_t n = transport->ops->send(transport, all, left_count, total);
+    size_t of_output;
+
+    if (n < 0) {
+      wsu_transport_terminate(transport);
+      return;
+    }
+    wsu_transport_sent(transport, (size_t)n);
+    skip(&left, &left_count, (size_t)n);
+    of_output = (size_t)n < output_len ? (size_t)n : output_len;
+    if (of_output > 0)
+      wsu_connection_sent(connection, of_output);
+    output_len -= of_output;
+  }
+  if (output_len > 0) {
+    left++;
+    left_count--;
+  }
+  if (!keep(transport, left, left_count)) {
+    wsu_transport_terminate(transport);
+    return;
+  }
+  wsu_transport_report_drain(transport);
+  transport->ops->wait(transport);
+}
+
+void wsu_transport_flush(wsu_transport_t *transport) {
+  wsu_connection_t *connection = &transport->connection;
+
+  if (wsu_buffer_length(&connection->output) > 0)
+    wsu_transport_send(transport, NULL, 0);
+  if (!transport->is_closing && wsu_buffer_length(&connection->output) == 0 &&
+      wsu_connection_is_done(connection))
+    transport->ops->finish(transport);
+}
+
+void wsu_transport_close(wsu_transport_t *transport, uint16_t code,
+                         const uint8_t *reason, size_t len) {
+  if (transport->is_closing)
+    return;
+  if (wsu_connection_close(&transport->connection, code, reason, len,
+                           uv_now(transport->loop->uv)) < 0) {
+    wsu_transport_terminate(transport);
+    return;
+  }
+  wsu_loop_watch_deadline(transport->loop, transport);
+  wsu_transport_flush(transport);
+}
+
+void wsu_transport_pause(wsu_transport_t *transport, bool is_paused) {
+  transport->is_paused = is_paused;
+  if (!is_paused)
+    wsu_transport_process_later(transport);
+  transport->ops->wait(transport);
+}

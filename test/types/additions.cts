@@ -1,0 +1,50 @@
+// What this package has and the types of `ws` do not.
+
+import { Duplex } from 'stream';
+import WebSocket = require('ws-upgrade');
+
+const options: WebSocket.ServerOptions = {
+  noServer: true,
+  allowSynchronousEvents: true,
+  autoPong: true,
+  closeTimeout: 1000,
+  maxBufferedChunks: 0,
+  maxFragments: 0,
+  maxPendingAutoPongs: 10,
+  transport: 'stream',
+};
+const wss = new WebSocket.WebSocketServer({ ...options, transport: 'auto' });
+
+wss.on('connection', (ws) => {
+  const wasAlive: boolean = ws.isAlive;
+  if (!wasAlive) ws.terminate();
+  ws.isAlive = false;
+  ws.binaryType = 'blob';
+  ws.close(1000, new Uint8Array(1));
+  const send: WebSocket.SendOptions = { binary: false };
+  ws.send('foo', send);
+});
+
+const frame: Buffer[] = WebSocket.Sender.frame('foo', {
+  opcode: 1,
+  fin: true,
+  mask: true,
+  readOnly: false,
+  rsv1: false,
+  maskBuffer: Buffer.alloc(4),
+  generateMask: (mask) => void mask.fill(1),
+});
+const sender = new WebSocket.Sender(new Duplex(), {}, (mask) => {
+  mask.writeUInt32BE(7);
+});
+sender.sendFrame(frame, (error) => console.log(error));
+sender.send('foo', { fin: true });
+sender.ping('', false);
+sender.close(1000, 'bye', true, () => {});
+sender.onerror = (error) => console.error(error.message);
+
+const offers: WebSocket.extension.Offer[] | undefined =
+  WebSocket.extension.parse('a; b=1')['a'];
+const header: string = WebSocket.extension.format({ a: offers ?? [] });
+const names: Set<string> = WebSocket.subprotocol.parse(header);
+console.log(names);
