@@ -120,7 +120,8 @@ function deliver(ws, kind, a, b) {
       ws._onMessage(view(ws, a, b), false);
       break;
     case LARGE_BINARY:
-      ws._onMessage(take(a), true);
+      if (b === 1) ws._onFragments(take(a), take(a + 1));
+      else ws._onMessage(take(a), true);
       break;
     case LARGE_TEXT:
       ws._onMessage(take(a), false);
@@ -201,7 +202,11 @@ function defer(ws, kind, a, b) {
     case LARGE_BINARY:
     case LARGE_TEXT: {
       const data = take(a);
-      event = () => ws._onMessage(data, kind === LARGE_BINARY);
+      const lengths = b === 1 ? take(a + 1) : null;
+      event = () => {
+        if (lengths !== null) ws._onFragments(data, lengths);
+        else ws._onMessage(data, kind === LARGE_BINARY);
+      };
       break;
     }
     case PING: {

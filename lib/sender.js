@@ -4,7 +4,8 @@ const { AsyncResource } = require('async_hooks');
 const { randomFillSync } = require('crypto');
 
 const native = require('./native');
-const { byteLength } = require('./data');
+const { EMPTY_BUFFER, OPEN } = require('./constants');
+const { byteLength, toBytes } = require('./data');
 const { writeOutput } = require('./stream');
 
 const { DIRECTORY_ENTRIES, DIRECTORY_HEADER } = native.constants;
@@ -136,6 +137,19 @@ function writeHeader(target, position, first, length) {
 }
 
 /**
+ * Sends two runs of bytes from where they are.
+ *
+ * @param {WebSocket} ws an open one
+ * @param {Uint8Array} first
+ * @param {Uint8Array} second
+ */
+function sendPieces(ws, first, second) {
+  native.sendFrame(ws._handle, first, second);
+  if (isExiting) flush();
+  else if (ws._isStream) writeOutput(ws, true);
+}
+
+/**
  * Sends one frame of bytes.
  *
  * @param {WebSocket} ws an open one
@@ -148,8 +162,7 @@ function sendBytes(ws, first, bytes) {
   if (length > CORK_PAYLOAD_MAX) {
     const end = writeHeader(header, 0, first, length);
 
-    native.sendFrame(ws._handle, header.subarray(0, end), bytes);
-    if (isExiting) flush();
+    sendPieces(ws, header.subarray(0, end), bytes);
     return;
   }
   const start = writeHeader(cork, reserve(length + HEADER_MAX), first, length);
@@ -196,11 +209,54 @@ function sendMasked(ws, first, bytes) {
   for (let i = 0; i < length; i++) {
     frame[start + i] = bytes[i] ^ frame[keyStart + (i & 3)];
   }
-  native.sendFrame(
-    ws._handle,
+  sendPieces(
+    ws,
     frame.subarray(0, start),
     frame.subarray(start, start + length),
   );
+}
+
+/** What engine.io and others send frames with that they have made before. */
+class FrameSender {
+  /** @param {WebSocket} ws */
+  constructor(ws) {
+    this._ws = ws;
+  }
+
+  /**
+   * Sends whole frames, as they are.
+   *
+   * @param {(Buffer|string)[]} list the bytes of the frames, in pieces
+   * @param {Function} [callback] called when they are sent, or with an error
+   */
+  sendFrame(list, callback) {
+    const ws = this._ws;
+    const bytes = list.length === 1 ? toBytes(list[0]) : concat(list);
+
+    if (ws._readyState !== OPEN) ws._refuse(bytes, callback);
+    else {
+      sendRaw(ws, bytes);
+      if (callback) addCallback(ws, callback);
+    }
+  }
+}
+
+function concat(list) {
+  return Buffer.concat(list.map(toBytes));
+}
+
+/** Sends bytes as they are. */
+function sendRaw(ws, bytes) {
+  const length = byteLength(bytes);
+
+  if (length > CORK_PAYLOAD_MAX) {
+    sendPieces(ws, bytes, EMPTY_BUFFER);
+    return;
+  }
+  const start = reserve(length);
+
+  cork.set(bytes, start);
+  commit(ws._slot, start + length);
 }
 
 /** A callback of send() with the asynchronous context that it was given in. */
@@ -312,6 +368,7 @@ function failCallbacks(ws) {
 }
 
 module.exports = {
+  FrameSender,
   addCallback,
   cork,
   directory,

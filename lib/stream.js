@@ -6,30 +6,14 @@ const { kWebSocket } = require('./constants');
 /** Lengths of the writes that the stream has not finished yet, in order. */
 const kWrites = Symbol('writes');
 
+/** How many of the two directions have ended. */
+const kEnds = Symbol('ends');
+
 /** The callback of all writes to the stream. */
 const kOnWritten = Symbol('on-written');
 
-/** What a response that is written after the upgrade is given to. */
-function discardRaw(data, encoding, callback) {
-  if (typeof encoding === 'function') callback = encoding;
-  if (typeof callback === 'function') process.nextTick(callback);
-  return true;
-}
-
-/**
- * Keeps a response to the upgrade request, that a framework may still end, from
- * writing to the stream and from ending it.
- *
- * @param {http.ServerResponse} response
- */
-function silence(response) {
-  response._writeRaw = discardRaw;
-  for (const listener of response.listeners('finish')) {
-    if (listener.name === 'bound resOnFinish') {
-      response.removeListener('finish', listener);
-    }
-  }
-}
+/** The method that writes to the stream. */
+const kWrite = Symbol('write');
 
 function streamOnData(chunk) {
   const ws = this[kWebSocket];
@@ -40,6 +24,23 @@ function streamOnData(chunk) {
 
 function streamOnEnd() {
   native.end(this[kWebSocket]._handle, false);
+  leave(this);
+}
+
+/** Both ends have been reached, or one of them has. */
+function leave(stream) {
+  stream[kEnds] += 1;
+  // As in `ws`: a client does not leave this to a stream that may not do it.
+  if (stream[kEnds] === 2 && !stream[kWebSocket]._isServer) stream.destroy();
+}
+
+/**
+ * Ends a stream behind what was written to it.
+ *
+ * @param {Duplex} stream
+ */
+function endStream(stream) {
+  stream.end(() => leave(stream));
 }
 
 /** The stream has written bytes, or has failed: then it is closed as well. */
@@ -53,17 +54,25 @@ function onWritten(err) {
  * Moves the output of a connection to its stream, in one write.
  *
  * @param {WebSocket} ws
+ * @param {boolean} [waits] until there is room in the stream
  */
-function writeOutput(ws) {
+function writeOutput(ws, waits = false) {
   const stream = ws._socket;
-  const size = native.available(ws._handle);
+  const size = native.available(ws._handle, waits);
 
   if (size === 0 || stream.destroyed) return;
   const chunk = Buffer.allocUnsafe(size);
 
   native.take(ws._handle, chunk);
   stream[kWrites].push(size);
-  if (!stream.write(chunk, stream[kOnWritten])) native.block(ws._handle);
+  if (!stream[kWrite](chunk, stream[kOnWritten])) native.block(ws._handle);
+}
+
+/** What others write to the stream goes behind the frames before it. */
+function writeInOrder(...args) {
+  native.flush();
+  writeOutput(this[kWebSocket]);
+  return this[kWrite](...args);
 }
 
 /**
@@ -77,8 +86,11 @@ function writeOutput(ws) {
 function openStream(stream, options) {
   const handle = native.openStream(...options);
 
+  stream[kEnds] = 0;
   stream[kWrites] = [];
   stream[kOnWritten] = onWritten.bind(stream);
+  stream[kWrite] = stream.write;
+  stream.write = writeInOrder;
   return handle;
 }
 
@@ -95,4 +107,4 @@ function readStream(stream, head) {
   stream.resume();
 }
 
-module.exports = { openStream, readStream, silence, writeOutput };
+module.exports = { endStream, openStream, readStream, writeOutput };

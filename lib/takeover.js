@@ -2,8 +2,7 @@
 
 const native = require('./native');
 const NativeHandle = require('./native-handle');
-const { silence } = require('./stream');
-const { kWebSocket } = require('./constants');
+const { EMPTY_BUFFER, kWebSocket } = require('./constants');
 
 /** Getters of net.Socket that need the descriptor. */
 const ADDRESS_PROPERTIES = [
@@ -156,6 +155,42 @@ function closeParser(parser) {
   parser.close();
 }
 
+/** What a response that is written after the upgrade is given to. */
+function discardRaw(data, encoding, callback) {
+  if (typeof encoding === 'function') callback = encoding;
+  if (typeof callback === 'function') process.nextTick(callback);
+  return true;
+}
+
+/**
+ * Keeps the response to the upgrade request, that a framework may still write,
+ * from the peer, and from ending the connection.
+ *
+ * @param {http.ServerResponse} response
+ */
+function silence(response) {
+  response._writeRaw = discardRaw;
+  for (const listener of response.listeners('finish')) {
+    if (listener.name === 'bound resOnFinish') {
+      response.removeListener('finish', listener);
+    }
+  }
+}
+
+/**
+ * Parts a socket from HTTP: from the parser and from the response that a
+ * request handler has.
+ *
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ */
+function part(req, socket) {
+  if (socket.parser) detachParser(req, socket);
+  if (socket._httpMessage && socket._httpMessage.req === req) {
+    silence(socket._httpMessage);
+  }
+}
+
 /**
  * All bytes that came before the descriptor is ours, in order.
  *
@@ -171,12 +206,9 @@ function readEarly(socket, head) {
   return chunks.length === 1 ? head : Buffer.concat(chunks);
 }
 
-/** A response that is written after the upgrade must not reach the peer. */
-function discard(chunk, encoding, callback) {
-  callback();
-}
-
-function discardAll(chunks, callback) {
+/** Bytes that are written to the socket go where frames go, in order. */
+function write(chunk, encoding, callback) {
+  native.sendFrame(this[kWebSocket]._handle, chunk, EMPTY_BUFFER);
   callback();
 }
 
@@ -244,8 +276,8 @@ function hollow(socket, connection) {
     });
   }
   Object.defineProperties(socket, NATIVE_PROPERTIES);
-  socket._write = discard;
-  socket._writev = discardAll;
+  socket._write = write;
+  socket._writev = null;
   socket._final = endWebSocket;
   socket._onTimeout = onTimeout;
   // The kernel has no way to send a reset for what is somebody else's.
@@ -273,22 +305,9 @@ function takeDescriptor(req, socket, head, response, options) {
   const early = readEarly(socket, head);
   const connection = native.adopt(handle.fd, early, response, ...options);
 
-  if (socket.parser) detachParser(req, socket);
+  part(req, socket);
   hollow(socket, connection);
   return connection;
-}
-
-/**
- * Leaves a socket to a WebSocket that goes on with it as a stream.
- *
- * @param {http.IncomingMessage} req
- * @param {Duplex} socket
- */
-function leaveStream(req, socket) {
-  if (socket.parser) detachParser(req, socket);
-  if (socket._httpMessage && socket._httpMessage.req === req) {
-    silence(socket._httpMessage);
-  }
 }
 
 module.exports = {
@@ -296,6 +315,6 @@ module.exports = {
   hasDescriptor,
   hasEarlierRequest,
   hasUnsentBytes,
-  leaveStream,
+  part,
   takeDescriptor,
 };

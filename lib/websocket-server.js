@@ -12,7 +12,7 @@ const {
   hasDescriptor,
   hasEarlierRequest,
   hasUnsentBytes,
-  leaveStream,
+  part,
   takeDescriptor,
 } = require('./takeover');
 const { readStream } = require('./stream');
@@ -219,11 +219,13 @@ class WebSocketServer extends EventEmitter {
 
     const { headers } = req;
     const key = headers['sec-websocket-key'];
+    // A number for `ws`, so that 13 and '013' are as good as '13'.
+    const version = String(Number(headers['sec-websocket-version']));
     const number = native.check(
       req.method,
       headers.upgrade,
       key,
-      headers['sec-websocket-version'],
+      version,
       headers['content-length'],
       headers['transfer-encoding'],
     );
@@ -291,7 +293,7 @@ class WebSocketServer extends EventEmitter {
       if (usesStream) {
         socket.write(response);
         ws._openStream(socket, this.options);
-        leaveStream(req, socket);
+        part(req, socket);
       } else {
         socket.setTimeout(0);
         const options = nativeOptions(this.options, true);
@@ -325,25 +327,23 @@ class WebSocketServer extends EventEmitter {
   }
 
   _verify(req, socket, proceed) {
-    const { verifyClient } = this.options;
-
-    if (!verifyClient) {
+    if (!this.options.verifyClient) {
       proceed();
       return;
     }
-    const isDraft = req.headers['sec-websocket-version'] === '8';
+    const isDraft = Number(req.headers['sec-websocket-version']) === 8;
     const info = {
       origin: req.headers[isDraft ? 'sec-websocket-origin' : 'origin'],
-      req,
       secure: Boolean(req.socket.authorized || req.socket.encrypted),
+      req,
     };
 
-    if (verifyClient.length !== 2) {
-      if (verifyClient(info)) proceed();
+    if (this.options.verifyClient.length !== 2) {
+      if (this.options.verifyClient(info)) proceed();
       else abortHandshake(socket, 401);
       return;
     }
-    verifyClient(info, (isVerified, status, message, headers) => {
+    this.options.verifyClient(info, (isVerified, status, message, headers) => {
       if (isVerified) proceed();
       else abortHandshake(socket, status || 401, message, headers);
     });

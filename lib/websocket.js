@@ -1,8 +1,12 @@
 'use strict';
 
 const EventEmitter = require('events');
-const { isUint8Array } = require('util').types;
 
+const {
+  CONTROL_PAYLOAD_MAX,
+  closeReason,
+  isValidCloseCode,
+} = require('./close-code');
 const eventTarget = require('./event-target');
 const native = require('./native');
 const sender = require('./sender');
@@ -10,7 +14,7 @@ const { byteLength, fromBytes, isBlob, toBytes } = require('./data');
 const { register } = require('./dispatch');
 const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
-const { openStream, readStream, writeOutput } = require('./stream');
+const { endStream, openStream, readStream, writeOutput } = require('./stream');
 const {
   BINARY_TYPES,
   CLOSED,
@@ -32,46 +36,16 @@ const {
 
 const FIN = 0x80;
 
-/** RFC 6455, 5.5: the longest payload of a control frame, in bytes. */
-const CONTROL_PAYLOAD_MAX = 125;
-
-/**
- * Whether a close frame may carry `code` (RFC 6455, 7.4).
- *
- * @param {number} code
- * @return {boolean}
- */
-function isValidCloseCode(code) {
-  return (
-    (code >= 1000 &&
-      code <= 1014 &&
-      code !== 1004 &&
-      code !== CLOSE_NO_STATUS &&
-      code !== CLOSE_ABNORMAL) ||
-    (code >= 3000 && code <= 4999)
-  );
-}
-
-/**
- * The bytes of a close reason.
- *
- * @param {(string|Uint8Array|undefined)} reason
- * @return {Uint8Array} at most 123 bytes
- * @throws {TypeError|RangeError}
- */
-function closeReason(reason) {
-  // As in `ws`, what has no length is ignored: an Error, for example.
-  if (reason === undefined || !reason.length) return EMPTY_BUFFER;
-  if (typeof reason !== 'string' && !isUint8Array(reason)) {
-    throw new TypeError('Second argument must be a string or a Uint8Array');
-  }
-  const bytes = toBytes(reason);
-
-  if (byteLength(bytes) > CONTROL_PAYLOAD_MAX - 2) {
-    throw new RangeError('The message must not be greater than 123 bytes');
-  }
-  return bytes;
-}
+/** Those whose getters are enumerable in `ws`, too. */
+const ENUMERABLE_PROPERTIES = [
+  'binaryType',
+  'bufferedAmount',
+  'extensions',
+  'isPaused',
+  'protocol',
+  'readyState',
+  'url',
+];
 
 /**
  * The error of a peer that broke the protocol.
@@ -174,6 +148,7 @@ class WebSocket extends EventEmitter {
     this._batches = [];
     this._newCallbacks = null;
     this._deferred = null;
+    this._frameSender = null;
     this._jobs = null;
     this._socket = null;
     this._server = null;
@@ -190,7 +165,9 @@ class WebSocket extends EventEmitter {
   }
 
   set binaryType(type) {
-    if (BINARY_TYPES.includes(type)) this._binaryType = type;
+    if (!BINARY_TYPES.includes(type)) return;
+    this._binaryType = type;
+    native.keepLengths(this._handle, type === 'fragments');
   }
 
   /** The negotiated extensions: none. */
@@ -226,6 +203,14 @@ class WebSocket extends EventEmitter {
     return this._readyState;
   }
 
+  /** Sends frames that were made by `Sender.frame()`. */
+  get _sender() {
+    if (this._frameSender === null) {
+      this._frameSender = new sender.FrameSender(this);
+    }
+    return this._frameSender;
+  }
+
   /** Undefined: a server's side has none. */
   get url() {
     return undefined;
@@ -244,7 +229,7 @@ class WebSocket extends EventEmitter {
 
     if (code === undefined) {
       code = CLOSE_NO_STATUS;
-    } else if (typeof code !== 'number' || !isValidCloseCode(code)) {
+    } else if (!isValidCloseCode(code)) {
       throw new TypeError('First argument must be a valid error code number');
     } else {
       bytes = closeReason(reason);
@@ -317,11 +302,12 @@ class WebSocket extends EventEmitter {
     let mask = !this._isServer;
 
     if (options !== undefined && options !== null) {
-      if (options.binary !== undefined) {
+      // As in `ws`, what is there counts, even if it is undefined.
+      if ('binary' in options) {
         opcode = options.binary ? OPCODE_BINARY : OPCODE_TEXT;
       }
-      if (options.fin !== undefined && !options.fin) fin = 0;
-      if (options.mask !== undefined) mask = Boolean(options.mask);
+      if ('fin' in options && !options.fin) fin = 0;
+      if ('mask' in options) mask = Boolean(options.mask);
     }
     if (this._jobs === null && (data instanceof Uint8Array || !isBlob(data))) {
       this._sendFrame(data || EMPTY_BUFFER, opcode, fin, mask, callback);
@@ -545,6 +531,22 @@ class WebSocket extends EventEmitter {
     this._jobs = null;
   }
 
+  /** A binary message, and the lengths of its fragments. */
+  _onFragments(data, lengths) {
+    if (this._isMuted) return;
+    if (this._binaryType !== 'fragments') {
+      this._onMessage(data, true);
+      return;
+    }
+    let end = 0;
+
+    this.emit(
+      'message',
+      lengths.map((length) => data.subarray(end, (end += length))),
+      true,
+    );
+  }
+
   _onMessage(data, isBinary) {
     if (this._isMuted) return;
     if (isBinary && this._binaryType !== 'nodebuffer') {
@@ -592,6 +594,9 @@ class WebSocket extends EventEmitter {
 
   _onEnd() {
     if (this._readyState === OPEN) this._readyState = CLOSING;
+    if (this._isStream) return;
+    this._socket.push(null);
+    this._socket.resume();
   }
 
   /** What native code has noticed: see WSU_NOTICE_*. */
@@ -599,10 +604,20 @@ class WebSocket extends EventEmitter {
     const { PROGRESS, DRAIN, OUTPUT, FINISH, ROOM } = native.constants;
 
     if (notices & OUTPUT) writeOutput(this);
-    if (notices & FINISH) this._socket.end();
+    if (notices & FINISH) this._endSocket();
     if (notices & ROOM && !this._isPaused) this._socket.resume();
     if (notices & DRAIN && !this._isStream) this._socket.emit('drain');
     if (notices & PROGRESS) sender.onProgress(this);
+  }
+
+  /** Nothing more is sent: the stream ends, or native code has sent a FIN. */
+  _endSocket() {
+    if (this._isStream) {
+      endStream(this._socket);
+      return;
+    }
+    this._socket._final = (callback) => callback();
+    this._socket.end();
   }
 
   /** The native connection is gone, its last events may be still to come. */
@@ -617,7 +632,7 @@ class WebSocket extends EventEmitter {
     this._isAlive = false;
     this._readyState = CLOSING;
     sender.failCallbacks(this);
-    if (this._isSocketClosed) this._emitClose();
+    if (this._isSocketClosed) this._emitCloseLater();
     else this._socket.destroy();
   }
 
@@ -630,7 +645,7 @@ class WebSocket extends EventEmitter {
     if (this._handle === -1) {
       // Otherwise the deferred events end with this one.
       if (this._deferred === null || this._deferred.length === 0) {
-        this._emitClose();
+        this._emitCloseLater();
       }
     } else if (this._isStream) {
       this._readyState = CLOSING;
@@ -640,11 +655,20 @@ class WebSocket extends EventEmitter {
     }
   }
 
+  /** Behind the 'close' listeners of the socket. */
+  _emitCloseLater() {
+    process.nextTick(() => this._emitClose());
+  }
+
   _emitClose() {
     this._readyState = CLOSED;
     if (this._server !== null) this._server._forget(this);
     this.emit('close', this._closeCode, this._closeReason);
   }
+}
+
+for (const name of ENUMERABLE_PROPERTIES) {
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true });
 }
 
 READY_STATES.forEach((name, value) => {

@@ -161,6 +161,19 @@ static napi_value pause_connection(napi_env napi, napi_callback_info info) {
   return NULL;
 }
 
+/* keepLengths(handle, wants): whether lengths of fragments are reported. */
+static napi_value keep_lengths(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  if (transport != NULL)
+    WSU_TRY(napi,
+            napi_get_value_bool(napi, argv[1],
+                                &transport->connection.message.keeps_lengths));
+  return NULL;
+}
+
 /* isAlive(handle): whether a byte came since setAlive(handle, false). */
 static napi_value is_alive(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
@@ -226,9 +239,8 @@ static napi_value totals(napi_env napi, napi_callback_info info) {
     return NULL;
   slot = &env->slots.table[index];
   WSU_TRY(napi, napi_create_array_with_length(napi, 2, &array));
-  WSU_TRY(napi,
-          napi_set_element(napi, array, 0,
-                           wsu_to_number(napi, (double)slot->received)));
+  WSU_TRY(napi, napi_set_element(napi, array, 0,
+                                 wsu_to_number(napi, (double)slot->received)));
   WSU_TRY(napi, napi_set_element(napi, array, 1,
                                  wsu_to_number(napi, (double)slot->sent)));
   return array;
@@ -335,6 +347,7 @@ NAPI_MODULE_INIT() {
       {"limitClosing", limit_closing},
       {"terminate", terminate},
       {"pause", pause_connection},
+      {"keepLengths", keep_lengths},
       {"isAlive", is_alive},
       {"setAlive", set_alive},
       {"pending", pending},

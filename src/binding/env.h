@@ -28,7 +28,7 @@
   XX(TEXT, 0)         /* a: offset in the slab, b: length */                   \
   XX(BINARY, 1)       /* the same */                                           \
   XX(LARGE_TEXT, 2)   /* a: index in the array of large payloads */            \
-  XX(LARGE_BINARY, 3) /* the same */                                           \
+  XX(LARGE_BINARY, 3) /* the same; b: 1 if lengths of fragments follow it */   \
   XX(PING, 4)         /* a: offset in the slab, b: length */                   \
   XX(PONG, 5)         /* the same */                                           \
   XX(CLOSE, 6)        /* the same of the reason, b: length + 256 * code */     \

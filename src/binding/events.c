@@ -228,23 +228,63 @@ static void read_to_slab(wsu_env_t *env, wsu_transport_t *transport,
   push(env, transport, kind, offset, (int32_t)event->length + extra);
 }
 
-/* Reads a payload to a Buffer of its own. */
-static bool read_to_buffer(wsu_env_t *env, wsu_transport_t *transport,
-                           size_t len) {
-  napi_env napi = env->napi;
+/* Whether the application wants to know of what fragments a message is made. */
+static bool has_lengths(const wsu_transport_t *transport,
+                        const wsu_event_t *event) {
+  return event->is_binary && transport->connection.message.keeps_lengths;
+}
+
+/* Appends to the array of large payloads. */
+static napi_status append_large(wsu_env_t *env, napi_value value) {
   napi_value large;
+  napi_status status = napi_get_reference_value(env->napi, env->large, &large);
+
+  if (status == napi_ok)
+    status = napi_set_element(env->napi, large, env->large_count, value);
+  if (status == napi_ok)
+    env->large_count++;
+  return status;
+}
+
+static napi_status make_lengths(wsu_env_t *env, wsu_transport_t *transport,
+                                napi_value *array) {
+  size_t count;
+  const uint64_t *lengths =
+      wsu_message_lengths(&transport->connection.message, &count);
+  napi_status status = napi_create_array_with_length(env->napi, count, array);
+
+  for (uint32_t i = 0; i < count && status == napi_ok; i++) {
+    napi_value length;
+
+    status = napi_create_double(env->napi, (double)lengths[i], &length);
+    if (status == napi_ok)
+      status = napi_set_element(env->napi, *array, i, length);
+  }
+  return status;
+}
+
+/*
+ * Reads a payload to a Buffer of its own, in the array of large payloads; the
+ * lengths of its fragments follow it there, if they are wanted.
+ */
+static bool read_to_buffer(wsu_env_t *env, wsu_transport_t *transport,
+                           const wsu_event_t *event) {
+  napi_env napi = env->napi;
+  bool wants_lengths = has_lengths(transport, event);
   napi_value buffer;
+  napi_value lengths;
   void *data;
 
-  if (napi_create_buffer(napi, len, &data, &buffer) != napi_ok) {
+  if (napi_create_buffer(napi, event->length, &data, &buffer) != napi_ok ||
+      (wants_lengths && make_lengths(env, transport, &lengths) != napi_ok)) {
     clear_exception(napi);
     wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
     return false;
   }
   if (wsu_connection_read(&transport->connection, data) != 0)
     return false;
-  if (napi_get_reference_value(napi, env->large, &large) != napi_ok ||
-      napi_set_element(napi, large, env->large_count, buffer) != napi_ok) {
+  if (append_large(env, buffer) != napi_ok ||
+      (wants_lengths && append_large(env, lengths) != napi_ok)) {
     clear_exception(napi);
     wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
     return false;
@@ -254,14 +294,15 @@ static bool read_to_buffer(wsu_env_t *env, wsu_transport_t *transport,
 
 static void on_large_message(wsu_env_t *env, wsu_transport_t *transport,
                              const wsu_event_t *event) {
+  int32_t index = (int32_t)env->large_count;
   napi_handle_scope scope;
 
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
-  if (read_to_buffer(env, transport, event->length))
+  if (read_to_buffer(env, transport, event))
     push(env, transport,
-         event->is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT,
-         (int32_t)env->large_count++, 0);
+         event->is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT, index,
+         has_lengths(transport, event));
   (void)napi_close_handle_scope(env->napi, scope);
 }
 
@@ -279,7 +320,7 @@ void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event) {
     return;
   switch (event->kind) {
   case WSU_EVENT_MESSAGE:
-    if (event->length > WSU_SLAB_PAYLOAD_MAX)
+    if (event->length > WSU_SLAB_PAYLOAD_MAX || has_lengths(transport, event))
       on_large_message(env, transport, event);
     else
       read_to_slab(env, transport, event,

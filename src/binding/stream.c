@@ -54,16 +54,19 @@ napi_value wsu_call_receive(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_transport_t *transport = get_stream(napi, info, argv);
   napi_value result;
-  bool has_room = true;
   uint8_t *bytes;
   size_t len;
 
   if (transport != NULL) {
     wsu_get_bytes(napi, argv[1], &bytes, &len);
-    has_room = wsu_stream_receive(transport, bytes, len);
+    wsu_stream_receive(transport, bytes, len);
     run_turn(transport->loop);
+    /* The connection may have ended in the turn. */
+    transport = get_stream(napi, info, argv);
   }
-  WSU_TRY(napi, napi_get_boolean(napi, has_room, &result));
+  WSU_TRY(napi, napi_get_boolean(
+                    napi, transport == NULL || wsu_stream_has_room(transport),
+                    &result));
   return result;
 }
 
@@ -84,8 +87,14 @@ napi_value wsu_call_available(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_transport_t *transport = get_stream(napi, info, argv);
 
-  return wsu_to_number(
-      napi, transport == NULL ? 0 : (double)wsu_stream_available(transport));
+  bool waits;
+
+  if (transport == NULL)
+    return wsu_to_number(napi, 0);
+  WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &waits));
+  return wsu_to_number(napi, waits && transport->is_blocked
+                                 ? 0
+                                 : (double)wsu_stream_available(transport));
 }
 
 napi_value wsu_call_take(napi_env napi, napi_callback_info info) {

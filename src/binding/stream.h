@@ -19,7 +19,10 @@ napi_value wsu_call_receive(napi_env napi, napi_callback_info info);
 /* end(handle, isClosed): the stream has ended, or is closed altogether. */
 napi_value wsu_call_end(napi_env napi, napi_callback_info info);
 
-/* available(handle): bytes that are to be written to the stream. */
+/*
+ * available(handle, waits): bytes that are to be written to the stream; with
+ * `waits` none if it is full.
+ */
 napi_value wsu_call_available(napi_env napi, napi_callback_info info);
 
 /* take(handle, target): moves as many of them as fit; returns how many. */

@@ -69,6 +69,11 @@ int wsu_message_add(wsu_message_t *message, const wsu_part_t *part,
     if (err)
       return err;
   }
+  if (part->ends && message->keeps_lengths && part->frame->length > 0 &&
+      wsu_buffer_append(&message->lengths,
+                        (const uint8_t *)&part->frame->length,
+                        sizeof(part->frame->length)) < 0)
+    return WSU_ERR_OUT_OF_MEMORY;
   if (!part->ends || !part->frame->fin)
     return 0;
   if (is_validated(message, limits) && !wsu_utf8_is_complete(&message->utf8))
@@ -79,6 +84,16 @@ int wsu_message_add(wsu_message_t *message, const wsu_part_t *part,
 size_t wsu_message_length(const wsu_message_t *message) {
   return message->is_direct ? message->direct.length
                             : wsu_buffer_length(&message->collected);
+}
+
+const uint64_t *wsu_message_lengths(const wsu_message_t *message,
+                                    size_t *count) {
+  if (message->is_direct) {
+    *count = message->direct.length > 0;
+    return &message->direct.frame->length;
+  }
+  *count = wsu_buffer_length(&message->lengths) / sizeof(uint64_t);
+  return (const uint64_t *)(const void *)wsu_buffer_bytes(&message->lengths);
 }
 
 int wsu_message_read(wsu_message_t *message, uint8_t *dest,
@@ -103,6 +118,8 @@ int wsu_message_read(wsu_message_t *message, uint8_t *dest,
 void wsu_message_reset(wsu_message_t *message) {
   if (message->collected.data != NULL)
     wsu_buffer_free(&message->collected);
+  if (message->lengths.data != NULL)
+    wsu_buffer_free(&message->lengths);
   message->declared = 0;
   message->fragments = 0;
   message->utf8 = (wsu_utf8_t){0};

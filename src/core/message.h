@@ -24,13 +24,15 @@ typedef struct wsu_message_limits {
 
 typedef struct wsu_message {
   wsu_buffer_t collected;
-  wsu_part_t direct;  /* set instead of `collected`: see above */
-  uint64_t declared;  /* payload bytes that the frames so far announced */
-  uint32_t fragments; /* frames so far */
-  uint32_t chunks;    /* parts of the current frame so far */
+  wsu_buffer_t lengths; /* uint64_t: of each fragment that is not empty */
+  wsu_part_t direct;    /* set instead of `collected`: see above */
+  uint64_t declared;    /* payload bytes that the frames so far announced */
+  uint32_t fragments;   /* frames so far */
+  uint32_t chunks;      /* parts of the current frame so far */
   wsu_utf8_t utf8;
   uint8_t opcode; /* WSU_OPCODE_TEXT or WSU_OPCODE_BINARY */
   bool is_direct;
+  bool keeps_lengths; /* set by the user of the message: fill in `lengths` */
 } wsu_message_t;
 
 /*
@@ -43,6 +45,14 @@ int wsu_message_add(wsu_message_t *message, const wsu_part_t *part,
 
 /* Payload bytes of a complete message. */
 size_t wsu_message_length(const wsu_message_t *message);
+
+/*
+ * The payload lengths of the fragments of a complete message, without the empty
+ * ones, if it keeps them; `*count` receives their number. Valid until
+ * wsu_message_read().
+ */
+const uint64_t *wsu_message_lengths(const wsu_message_t *message,
+                                    size_t *count);
 
 /*
  * Writes the complete message to `dest`, which has room for

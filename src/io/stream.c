@@ -93,15 +93,16 @@ int wsu_stream_open(wsu_loop_t *loop, const wsu_connection_options_t *options,
   return 0;
 }
 
-bool wsu_stream_receive(wsu_transport_t *transport, const uint8_t *bytes,
+void wsu_stream_receive(wsu_transport_t *transport, const uint8_t *bytes,
                         size_t len) {
+  if (wsu_buffer_append(&transport->input, bytes, len) < 0)
+    wsu_transport_terminate(transport);
+  wsu_transport_process_later(transport);
+}
+
+bool wsu_stream_has_room(wsu_transport_t *transport) {
   wsu_stream_t *stream = stream_of(transport);
 
-  if (wsu_buffer_append(&transport->input, bytes, len) < 0) {
-    wsu_transport_terminate(transport);
-    return true;
-  }
-  wsu_transport_process_later(transport);
   stream->wants_room =
       wsu_buffer_length(&transport->input) >= WSU_STREAM_INPUT_MAX;
   return !stream->wants_room;

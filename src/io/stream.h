@@ -25,11 +25,16 @@ int wsu_stream_open(wsu_loop_t *loop, const wsu_connection_options_t *options,
 
 /*
  * Takes `len` bytes that the stream has read; they are received in the next
- * turn. Returns false if the owner has to stop reading until
- * WSU_NOTICE_ROOM. Without memory for them the connection is terminated.
+ * turn. Without memory for them the connection is terminated.
  */
-bool wsu_stream_receive(wsu_transport_t *transport, const uint8_t *bytes,
+void wsu_stream_receive(wsu_transport_t *transport, const uint8_t *bytes,
                         size_t len);
+
+/*
+ * Whether more may come; if not, the owner has to stop reading until
+ * WSU_NOTICE_ROOM.
+ */
+bool wsu_stream_has_room(wsu_transport_t *transport);
 
 /*
  * The stream's bytes have ended; with `is_closed` so has the stream itself,
@@ -37,7 +42,7 @@ bool wsu_stream_receive(wsu_transport_t *transport, const uint8_t *bytes,
  */
 void wsu_stream_end(wsu_transport_t *transport, bool is_closed);
 
-/* Bytes of the output that are to be written to the stream. */
+/* Bytes of the output that are to be written, even if the stream is full. */
 size_t wsu_stream_available(const wsu_transport_t *transport);
 
 /*

@@ -153,6 +153,8 @@ static void finish(wsu_transport_t *transport) {
     transport->is_shut = true;
     if (shutdown(tcp_of(transport)->fd, SHUT_WR) != 0)
       wsu_transport_terminate(transport);
+    else
+      transport->loop->owner->on_notice(transport, WSU_NOTICE_FINISH);
   }
 }
 

@@ -32,7 +32,7 @@ enum {
   WSU_NOTICE_PROGRESS = 1, /* bytes of the output were taken */
   WSU_NOTICE_DRAIN = 2,    /* the output was over the mark and is empty now */
   WSU_NOTICE_OUTPUT = 4,   /* streams: take the output with wsu_stream_take() */
-  WSU_NOTICE_FINISH = 8,   /* streams: nothing more follows the output */
+  WSU_NOTICE_FINISH = 8,   /* nothing follows the output: streams end now */
   WSU_NOTICE_ROOM = 16     /* streams: the input is used up, go on */
 };
 
