@@ -8,7 +8,8 @@
 void wsu_connection_init(wsu_connection_t *connection,
                          const wsu_connection_options_t *options) {
   *connection = (wsu_connection_t){.options = *options};
-  wsu_decoder_init(&connection->decoder, options->is_server, false);
+  wsu_decoder_init(&connection->decoder, options->is_server,
+                   options->uses_deflate);
 }
 
 void wsu_connection_free(wsu_connection_t *connection) {
@@ -128,6 +129,7 @@ static void add_data_part(wsu_connection_t *connection, const wsu_part_t *part,
     connection->reads_control = false;
     event->kind = WSU_EVENT_MESSAGE;
     event->is_binary = connection->message.opcode == WSU_OPCODE_BINARY;
+    event->is_compressed = connection->message.is_compressed;
     event->length = wsu_message_length(&connection->message);
   }
 }
@@ -168,6 +170,26 @@ int wsu_connection_read(wsu_connection_t *connection, uint8_t *dest) {
   }
   err =
       wsu_message_read(&connection->message, dest, &connection->options.limits);
+  if (err)
+    wsu_connection_fail(connection, err);
+  return err;
+}
+
+int wsu_connection_inflate(wsu_connection_t *connection,
+                           wsu_decompressor_t *decompressor, bool is_binary,
+                           const uint8_t *bytes, size_t len,
+                           wsu_buffer_t *output) {
+  const wsu_message_limits_t *limits = &connection->options.limits;
+  size_t max = limits->max_payload < SIZE_MAX / 2 ? (size_t)limits->max_payload
+                                                  : SIZE_MAX / 2;
+  size_t before = wsu_buffer_length(output);
+  int err = wsu_decompress(decompressor, bytes, len, true, max, output);
+
+  if (err == 0 && !is_binary && !limits->skips_utf8_validation &&
+      wsu_buffer_length(output) > before &&
+      !wsu_utf8_is_valid(wsu_buffer_bytes(output) + before,
+                         wsu_buffer_length(output) - before))
+    err = WSU_ERR_INVALID_UTF8;
   if (err)
     wsu_connection_fail(connection, err);
   return err;

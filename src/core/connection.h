@@ -15,6 +15,7 @@
 
 #include "buffer.h"
 #include "decoder.h"
+#include "deflate.h"
 #include "message.h"
 
 typedef struct wsu_connection_options {
@@ -22,7 +23,8 @@ typedef struct wsu_connection_options {
   uint32_t max_pending_pongs; /* see WSU_EVENT_TERMINATE; 0: no limit */
   uint32_t close_timeout;     /* ms from our close frame to the end */
   bool is_server;
-  bool auto_pong; /* answer pings with pongs (RFC 6455, 5.5.2) */
+  bool uses_deflate; /* permessage-deflate was agreed on (RFC 7692) */
+  bool auto_pong;    /* answer pings with pongs (RFC 6455, 5.5.2) */
   /*
    * Client role only: fills in 4 bytes that the peer cannot predict (RFC 6455,
    * 10.3), for the masking keys of control frames.
@@ -46,6 +48,7 @@ typedef struct wsu_event {
   uint32_t detail;     /* WSU_EVENT_ERROR: the number in its message */
   uint16_t close_code; /* WSU_EVENT_CLOSE: 1005 if the frame had none */
   bool is_binary;      /* WSU_EVENT_MESSAGE */
+  bool is_compressed;  /* WSU_EVENT_MESSAGE: see wsu_connection_inflate() */
   size_t length;       /* payload bytes that wait */
 } wsu_event_t;
 
@@ -95,6 +98,19 @@ size_t wsu_connection_receive(wsu_connection_t *connection, const uint8_t *buf,
  * error.
  */
 int wsu_connection_read(wsu_connection_t *connection, uint8_t *dest);
+
+/*
+ * Inflates a message that wsu_connection_read() has written with
+ * `is_compressed` set in its event: `len` bytes at `bytes`, appended to
+ * `output`, to no more than max_payload bytes, and validates it if it is text.
+ * `decompressor` is the connection's own, or a shared one if the client takes
+ * no context over. Returns 0 or a negative wsu_err_t: drop the message then,
+ * the next wsu_connection_receive() reports the error.
+ */
+int wsu_connection_inflate(wsu_connection_t *connection,
+                           wsu_decompressor_t *decompressor, bool is_binary,
+                           const uint8_t *bytes, size_t len,
+                           wsu_buffer_t *output);
 
 /*
  * Gives up on the peer with `err`, for a reason that the caller has found (no

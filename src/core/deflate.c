@@ -7,6 +7,8 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "error.h"
+
 #define WINDOW_BITS_MIN 8
 #define WINDOW_BITS_MAX 15
 

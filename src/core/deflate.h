@@ -21,43 +21,6 @@
 #include <stdint.h>
 
 #include "buffer.h"
-#include "error.h"
-
-/*
- * What zlib finds wrong with compressed data: rows of WSU_ERROR_MAP, with the
- * close code and the error that `ws` has for them. The last one stands for
- * texts that no known zlib has.
- */
-#define WSU_INFLATE_ERROR_MAP(XX)                                              \
-  XX(INVALID_BLOCK_TYPE, -20, 1007, false, false, "Z_DATA_ERROR",              \
-     "invalid block type")                                                     \
-  XX(INVALID_STORED_LENGTHS, -21, 1007, false, false, "Z_DATA_ERROR",          \
-     "invalid stored block lengths")                                           \
-  XX(TOO_MANY_SYMBOLS, -22, 1007, false, false, "Z_DATA_ERROR",                \
-     "too many length or distance symbols")                                    \
-  XX(INVALID_CODE_LENGTHS, -23, 1007, false, false, "Z_DATA_ERROR",            \
-     "invalid code lengths set")                                               \
-  XX(INVALID_LENGTH_REPEAT, -24, 1007, false, false, "Z_DATA_ERROR",           \
-     "invalid bit length repeat")                                              \
-  XX(MISSING_END_OF_BLOCK, -25, 1007, false, false, "Z_DATA_ERROR",            \
-     "invalid code -- missing end-of-block")                                   \
-  XX(INVALID_LITERAL_SET, -26, 1007, false, false, "Z_DATA_ERROR",             \
-     "invalid literal/lengths set")                                            \
-  XX(INVALID_DISTANCE_SET, -27, 1007, false, false, "Z_DATA_ERROR",            \
-     "invalid distances set")                                                  \
-  XX(INVALID_LITERAL_CODE, -28, 1007, false, false, "Z_DATA_ERROR",            \
-     "invalid literal/length code")                                            \
-  XX(INVALID_DISTANCE_CODE, -29, 1007, false, false, "Z_DATA_ERROR",           \
-     "invalid distance code")                                                  \
-  XX(DISTANCE_TOO_FAR, -30, 1007, false, false, "Z_DATA_ERROR",                \
-     "invalid distance too far back")                                          \
-  XX(INVALID_DEFLATE, -31, 1007, false, false, "Z_DATA_ERROR", "Zlib error")
-
-typedef enum wsu_inflate_err {
-#define XX(name, number, ...) WSU_ERR_##name = number,
-  WSU_INFLATE_ERROR_MAP(XX)
-#undef XX
-} wsu_inflate_err_t;
 
 typedef struct wsu_compressor wsu_compressor_t;
 typedef struct wsu_decompressor wsu_decompressor_t;
@@ -136,9 +99,10 @@ bool wsu_decompressor_is_idle(const wsu_decompressor_t *decompressor);
  * window. What a message lacks at its end is not missed, as in `ws`; the next
  * one begins at a block of its own all the same.
  *
- * Returns 0, WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH, WSU_ERR_OUT_OF_MEMORY or a
- * wsu_inflate_err_t. After an error `output` holds a part of the message, the
- * decompressor awaits a new one, and what messages before it left is lost.
+ * Returns 0, WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH, WSU_ERR_OUT_OF_MEMORY or one
+ * of WSU_INFLATE_ERROR_MAP. After an error `output` holds a part of the
+ * message, the decompressor awaits a new one, and what messages before it left
+ * is lost.
  */
 int wsu_decompress(wsu_decompressor_t *decompressor, const uint8_t *bytes,
                    size_t len, bool ends, size_t max_output,

@@ -13,6 +13,36 @@
 #define WSU_FRAME_ "Invalid WebSocket frame: "
 
 /*
+ * What zlib finds wrong with compressed data: rows of the table below,
+ * with zlib's text, which `ws` passes on. The last one stands for texts that no
+ * known zlib has.
+ */
+#define WSU_INFLATE_ERROR_MAP(XX)                                              \
+  XX(INVALID_BLOCK_TYPE, -20, 1007, false, false, "Z_DATA_ERROR",              \
+     "invalid block type")                                                     \
+  XX(INVALID_STORED_LENGTHS, -21, 1007, false, false, "Z_DATA_ERROR",          \
+     "invalid stored block lengths")                                           \
+  XX(TOO_MANY_SYMBOLS, -22, 1007, false, false, "Z_DATA_ERROR",                \
+     "too many length or distance symbols")                                    \
+  XX(INVALID_CODE_LENGTHS, -23, 1007, false, false, "Z_DATA_ERROR",            \
+     "invalid code lengths set")                                               \
+  XX(INVALID_LENGTH_REPEAT, -24, 1007, false, false, "Z_DATA_ERROR",           \
+     "invalid bit length repeat")                                              \
+  XX(MISSING_END_OF_BLOCK, -25, 1007, false, false, "Z_DATA_ERROR",            \
+     "invalid code -- missing end-of-block")                                   \
+  XX(INVALID_LITERAL_SET, -26, 1007, false, false, "Z_DATA_ERROR",             \
+     "invalid literal/lengths set")                                            \
+  XX(INVALID_DISTANCE_SET, -27, 1007, false, false, "Z_DATA_ERROR",            \
+     "invalid distances set")                                                  \
+  XX(INVALID_LITERAL_CODE, -28, 1007, false, false, "Z_DATA_ERROR",            \
+     "invalid literal/length code")                                            \
+  XX(INVALID_DISTANCE_CODE, -29, 1007, false, false, "Z_DATA_ERROR",           \
+     "invalid distance code")                                                  \
+  XX(DISTANCE_TOO_FAR, -30, 1007, false, false, "Z_DATA_ERROR",                \
+     "invalid distance too far back")                                          \
+  XX(INVALID_DEFLATE, -31, 1007, false, false, "Z_DATA_ERROR", "Zlib error")
+
+/*
  * name, number, close code (RFC 6455, 7.4.1), is it a RangeError, does the
  * message end with a number that the failing frame supplies, code, message.
  */
@@ -46,7 +76,8 @@
   XX(OUT_OF_MEMORY, -13, 1011, false, false, "WSU_ERR_OUT_OF_MEMORY",          \
      "Not enough memory for the message")                                      \
   XX(TOO_MANY_CHUNKS, -14, 1008, true, false,                                  \
-     "WS_ERR_TOO_MANY_BUFFERED_PARTS", "Too many buffered chunks")
+     "WS_ERR_TOO_MANY_BUFFERED_PARTS", "Too many buffered chunks")             \
+  WSU_INFLATE_ERROR_MAP(XX)
 
 typedef enum wsu_err {
 #define XX(name, number, ...) WSU_ERR_##name = number,

@@ -42,13 +42,6 @@ static bool equals(wsu_text_t text, const char *expected) {
          memcmp(text.bytes, expected, text.len) == 0;
 }
 
-/* RFC 9110, 5.6.2. */
-static bool is_token_char(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-         (c >= 'a' && c <= 'z') ||
-         (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 static void skip_blanks(wsu_extension_list_t *list) {
   wsu_text_t header = list->header;
 
@@ -69,7 +62,7 @@ static bool take_token(wsu_extension_list_t *list, wsu_text_t *token) {
   size_t start = list->pos;
 
   while (list->pos < list->header.len &&
-         is_token_char(list->header.bytes[list->pos]))
+         wsu_is_token_char(list->header.bytes[list->pos]))
     list->pos++;
   *token = (wsu_text_t){list->header.bytes + start, list->pos - start};
   return token->len > 0;
@@ -85,7 +78,7 @@ static bool take_quoted(wsu_extension_list_t *list, wsu_text_t *value) {
   while (!skip_char(list, '"')) {
     skip_char(list, '\\');
     if (list->pos == list->header.len ||
-        !is_token_char(list->header.bytes[list->pos]))
+        !wsu_is_token_char(list->header.bytes[list->pos]))
       return false;
     list->pos++;
   }

@@ -80,8 +80,7 @@ const wsu_refusal_info_t *wsu_refusal_info(wsu_refusal_t refusal) {
   return refusal == WSU_REFUSAL_NONE ? NULL : &table[refusal - 1];
 }
 
-/* RFC 9110, 5.6.2. */
-static bool is_token_char(char c) {
+bool wsu_is_token_char(char c) {
   return is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
@@ -100,7 +99,7 @@ int wsu_subprotocol_next(wsu_text_t header, size_t *pos, wsu_text_t *token) {
   if (start > header.len)
     return 0;
   start = skip_blanks(header, start);
-  for (end = start; end < header.len && is_token_char(header.bytes[end]);)
+  for (end = start; end < header.len && wsu_is_token_char(header.bytes[end]);)
     end++;
   if (end == start)
     return -1;

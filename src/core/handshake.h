@@ -70,6 +70,9 @@ wsu_refusal_t wsu_handshake_check(const wsu_handshake_request_t *request);
 /* Status and text of a refusal; NULL for WSU_REFUSAL_NONE. */
 const wsu_refusal_info_t *wsu_refusal_info(wsu_refusal_t refusal);
 
+/* Whether a token may have `c` (RFC 9110, 5.6.2). */
+bool wsu_is_token_char(char c);
+
 /*
  * Takes the next subprotocol from `header`, the value of
  * Sec-WebSocket-Protocol, beginning at `*pos`, which is 0 at first and is

@@ -6,14 +6,17 @@
 
 static bool is_validated(const wsu_message_t *message,
                          const wsu_message_limits_t *limits) {
-  return message->opcode == WSU_OPCODE_TEXT && !limits->skips_utf8_validation;
+  return message->opcode == WSU_OPCODE_TEXT && !message->is_compressed &&
+         !limits->skips_utf8_validation;
 }
 
 /* Counts a new frame against the limits, before a byte of it is stored. */
 static int start_frame(wsu_message_t *message, const wsu_frame_t *frame,
                        const wsu_message_limits_t *limits) {
-  if (frame->opcode != WSU_OPCODE_CONTINUATION)
+  if (frame->opcode != WSU_OPCODE_CONTINUATION) {
     message->opcode = frame->opcode;
+    message->is_compressed = frame->rsv1;
+  }
   /* Both are at most 2^53 - 1 here, so the sum cannot overflow. */
   message->declared += frame->length;
   if (limits->max_payload != 0 && message->declared > limits->max_payload)

@@ -2,7 +2,8 @@
  * Parts of data frames to whole messages, under limits of bytes and of counts.
  * A message that came as one frame in one piece of input is not stored: it is
  * read straight from the input. Anything else is collected, unmasked, in
- * memory that grows with the bytes that have arrived.
+ * memory that grows with the bytes that have arrived. A compressed message is
+ * handed on as it came, and its text is not validated.
  */
 #ifndef WSU_MESSAGE_H
 #define WSU_MESSAGE_H
@@ -30,7 +31,8 @@ typedef struct wsu_message {
   uint32_t fragments;   /* frames so far */
   uint32_t chunks;      /* parts of the current frame so far */
   wsu_utf8_t utf8;
-  uint8_t opcode; /* WSU_OPCODE_TEXT or WSU_OPCODE_BINARY */
+  uint8_t opcode;     /* WSU_OPCODE_TEXT or WSU_OPCODE_BINARY */
+  bool is_compressed; /* RSV1 of its first frame (RFC 7692, 6) */
   bool is_direct;
   bool keeps_lengths; /* set by the user of the message: fill in `lengths` */
 } wsu_message_t;

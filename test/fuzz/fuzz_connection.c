@@ -4,7 +4,8 @@
  * understands. The input:
  *
  *   1 byte   bit 0 server role, 1 auto_pong, 2 skips_utf8_validation,
- *            3 and 4 index of max_payload, 5 and 6 index of max_fragments
+ *            3 and 4 index of max_payload, 5 and 6 index of max_fragments,
+ *            7 permessage-deflate
  *   1 byte   low 4 bits: how many chunk sizes follow; high 4: max_pending_pongs
  *   n bytes  the sizes of the chunks, over and over
  *   rest     the stream
@@ -26,6 +27,7 @@ static wsu_connection_options_t options_of(uint8_t bits, uint8_t pongs) {
   return (wsu_connection_options_t){
       .is_server = (bits & 1) != 0,
       .auto_pong = (bits & 2) != 0,
+      .uses_deflate = (bits & 0x80) != 0,
       .limits = {.skips_utf8_validation = (bits & 4) != 0,
                  .max_payload = payloads[bits >> 3 & 3],
                  .max_fragments = fragments[bits >> 5 & 3]},

@@ -254,6 +254,110 @@ TEST("an error is reported with the first byte that shows it") {
   check_refused_at_end(&CLIENT, "01 01 e2 00 02 28", "error:INVALID_UTF8:0");
 }
 
+static const wsu_connection_options_t DEFLATE = {
+    .is_server = true,
+    .uses_deflate = true,
+    .limits = {.max_payload = 1000},
+};
+
+TEST("compressed messages are handed on as they came") {
+  check_stream(&DEFLATE, "c1 87 00000000 f248cdc9c90700 82 81 00000000 61",
+               "compressed:text:f248cdc9c90700 binary:61");
+  check_stream(&DEFLATE, "c2 80 00000000 c1 81 01010101 01",
+               "compressed:binary: compressed:text:00");
+  check_stream(&DEFLATE, "c1 82 00000000 ffff 81 81 00000000 ff",
+               "compressed:text:ffff error:INVALID_UTF8:0");
+}
+
+TEST("fragments of a compressed message are put together") {
+  check_stream(&DEFLATE,
+               "41 83 00000000 f248cd 89 80 00000000 00 80 00000000 "
+               "80 84 00000000 c9c90700 81 81 00000000 61",
+               "ping: compressed:text:f248cdc9c90700 text:61");
+}
+
+TEST("RSV1 may be set on the first frame of a message alone") {
+  check_stream(&DEFLATE, "41 81 00000000 f2 c0 80 00000000",
+               "error:UNEXPECTED_RSV_1:0");
+  check_stream(&DEFLATE, "01 81 00000000 61 c0 80 00000000",
+               "error:UNEXPECTED_RSV_1:0");
+  check_stream(&DEFLATE, "c8 80 00000000", "error:UNEXPECTED_RSV_1:0");
+  check_stream(&DEFLATE, "c9 80 00000000", "error:UNEXPECTED_RSV_1:0");
+  check_stream(&DEFLATE, "ca 80 00000000", "error:UNEXPECTED_RSV_1:0");
+  check_stream(&DEFLATE, "a1 80 00000000", "error:UNEXPECTED_RSV_2_3:0");
+}
+
+TEST("the limit holds for compressed bytes too") {
+  check_stream(&DEFLATE, "c2 fe 03e8 00000000 61*1000",
+               "compressed:binary:61*1000");
+  check_stream(&DEFLATE, "c2 fe 03e9 00000000",
+               "error:UNSUPPORTED_MESSAGE_LENGTH:0");
+}
+
+/* Inflates a message; an error must come with the next bytes as well. */
+static int inflate_message(const wsu_connection_options_t *options,
+                           bool is_binary, const char *message,
+                           wsu_buffer_t *output) {
+  test_bytes_t bytes = hex(message);
+  wsu_decompressor_t *decompressor = wsu_decompressor_new(15, false);
+  wsu_connection_t connection;
+  wsu_event_t event;
+  int err;
+
+  wsu_connection_init(&connection, options);
+  err = wsu_connection_inflate(&connection, decompressor, is_binary, bytes.data,
+                               bytes.len, output);
+  wsu_connection_receive(&connection, NULL, 0, &event);
+  CHECK_EQ(event.kind, err == 0 ? WSU_EVENT_NONE : WSU_EVENT_ERROR);
+  if (err != 0)
+    CHECK_EQ(event.err, err);
+  wsu_decompressor_free(decompressor);
+  wsu_connection_free(&connection);
+  return err;
+}
+
+static void check_inflates(const wsu_connection_options_t *options,
+                           bool is_binary, const char *message, int err,
+                           const char *expected) {
+  wsu_buffer_t output = {0};
+
+  test_about(message, is_binary);
+  wsu_buffer_append(&output, hex("ff").data, 1);
+  CHECK_EQ(inflate_message(options, is_binary, message, &output), err);
+  if (err == 0)
+    CHECK_BYTES(wsu_buffer_bytes(&output), wsu_buffer_length(&output),
+                join(hex("ff"), hex(expected)));
+  wsu_buffer_free(&output);
+}
+
+TEST("a compressed message is inflated behind what the buffer has") {
+  check_inflates(&DEFLATE, false, "f248cdc9c90700", 0, "48656c6c6f");
+  check_inflates(&DEFLATE, true, "f248cdc9c90700", 0, "48656c6c6f");
+  check_inflates(&DEFLATE, false, "00", 0, "");
+}
+
+TEST("text is validated once it is inflated") {
+  check_inflates(&DEFLATE, false, "000100feffff00", WSU_ERR_INVALID_UTF8, "");
+  check_inflates(&DEFLATE, true, "000100feffff00", 0, "ff");
+  check_inflates(&NO_VALIDATION, false, "000100feffff00", 0, "ff");
+}
+
+TEST("an inflated message is no longer than is allowed") {
+  wsu_connection_options_t options = DEFLATE;
+
+  options.limits.max_payload = 5;
+  check_inflates(&options, true, "f248cdc9c90700", 0, "48656c6c6f");
+  options.limits.max_payload = 4;
+  check_inflates(&options, true, "f248cdc9c90700",
+                 WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH, "");
+  options.limits.max_payload = 0;
+  check_inflates(&options, true, "f248cdc9c90700", 0, "48656c6c6f");
+}
+
+TEST("a message that cannot be inflated is an error of the connection") {
+  check_inflates(&DEFLATE, true, "06", WSU_ERR_INVALID_BLOCK_TYPE, "");
+}
+
 int main(void) {
   return test_run();
 }

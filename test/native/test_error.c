@@ -2,7 +2,7 @@
 
 #include "test.h"
 
-/* What users of ws know; only the last row is our own. */
+/* What users of ws know; only WSU_ERR_OUT_OF_MEMORY is our own. */
 static const struct {
   int err;
   uint16_t close_code;
@@ -39,6 +39,31 @@ static const struct {
      "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", "Max payload size exceeded"},
     {WSU_ERR_OUT_OF_MEMORY, 1011, false, false, "WSU_ERR_OUT_OF_MEMORY",
      "Not enough memory for the message"},
+    {WSU_ERR_TOO_MANY_CHUNKS, 1008, true, false,
+     "WS_ERR_TOO_MANY_BUFFERED_PARTS", "Too many buffered chunks"},
+    {WSU_ERR_INVALID_BLOCK_TYPE, 1007, false, false, "Z_DATA_ERROR",
+     "invalid block type"},
+    {WSU_ERR_INVALID_STORED_LENGTHS, 1007, false, false, "Z_DATA_ERROR",
+     "invalid stored block lengths"},
+    {WSU_ERR_TOO_MANY_SYMBOLS, 1007, false, false, "Z_DATA_ERROR",
+     "too many length or distance symbols"},
+    {WSU_ERR_INVALID_CODE_LENGTHS, 1007, false, false, "Z_DATA_ERROR",
+     "invalid code lengths set"},
+    {WSU_ERR_INVALID_LENGTH_REPEAT, 1007, false, false, "Z_DATA_ERROR",
+     "invalid bit length repeat"},
+    {WSU_ERR_MISSING_END_OF_BLOCK, 1007, false, false, "Z_DATA_ERROR",
+     "invalid code -- missing end-of-block"},
+    {WSU_ERR_INVALID_LITERAL_SET, 1007, false, false, "Z_DATA_ERROR",
+     "invalid literal/lengths set"},
+    {WSU_ERR_INVALID_DISTANCE_SET, 1007, false, false, "Z_DATA_ERROR",
+     "invalid distances set"},
+    {WSU_ERR_INVALID_LITERAL_CODE, 1007, false, false, "Z_DATA_ERROR",
+     "invalid literal/length code"},
+    {WSU_ERR_INVALID_DISTANCE_CODE, 1007, false, false, "Z_DATA_ERROR",
+     "invalid distance code"},
+    {WSU_ERR_DISTANCE_TOO_FAR, 1007, false, false, "Z_DATA_ERROR",
+     "invalid distance too far back"},
+    {WSU_ERR_INVALID_DEFLATE, 1007, false, false, "Z_DATA_ERROR", "Zlib error"},
 };
 
 TEST("every error has the code, class, text and close code of ws") {

@@ -9,7 +9,7 @@
 #define BINARY WSU_OPCODE_BINARY
 #define NEXT WSU_OPCODE_CONTINUATION
 
-static const wsu_message_limits_t NO_LIMITS = {0, 0, false};
+static const wsu_message_limits_t NO_LIMITS = {.max_payload = 0};
 
 /* A part as the decoder reports it, with the bytes of `payload`, masked. */
 static int add_part(wsu_message_t *message, const wsu_frame_t *frame,

@@ -4,6 +4,7 @@
  *
  *   text:48656c6c6f ping: close:1000:627965 error:INVALID_OPCODE:3
  *
+ * A compressed message, which is not inflated, is compressed:text:f248cd.
  * A payload of one repeated byte is written as 61*126, other long ones by
  * their first bytes, length and hash. Used by the tests and the fuzz targets.
  */
@@ -138,7 +139,12 @@ static inline void trace_event(trace_t *trace, wsu_connection_t *connection,
   if (payload == NULL)
     abort();
   if (wsu_connection_read(connection, payload) == 0) {
-    if (event->kind == WSU_EVENT_MESSAGE) {
+    if (event->kind == WSU_EVENT_MESSAGE && event->is_compressed) {
+      trace_separate(trace);
+      trace_add(trace,
+                event->is_binary ? "compressed:binary:" : "compressed:text:");
+      trace_payload(trace, payload, event->length);
+    } else if (event->kind == WSU_EVENT_MESSAGE) {
       trace_message(trace, event->is_binary, payload, event->length);
     } else {
       trace_separate(trace);
