@@ -1,21 +1,33 @@
 'use strict';
 
 // `npm test`: sets the clone up, runs the C tests plain and under sanitizers,
-// then the mocha suite with one and the same addon on every Node of the matrix,
-// and ends with the true totals. The exit code is 0 only if nothing failed and
-// no part ran empty.
+// then the mocha suites with one and the same addon on every Node of the matrix,
+// over each transport, and ends with the true totals. The exit code is 0 only
+// if nothing failed and no part ran empty.
 
 const { parseArgs } = require('util');
 
 const parts = require('./parts');
-const { ensureProject, reportError } = require('./setup');
+const { ensureNode, ensureProject, reportError } = require('./setup');
 
 const NODE_MAJORS = [16, 18, 20, 22, 24, 26];
-const KINDS = ['native', 'mocha', 'lifecycle'];
+const KINDS = [
+  'native',
+  'types',
+  'mocha',
+  'parity',
+  'lifecycle',
+  'integration',
+];
+const TRANSPORTS = ['tcp', 'stream', 'tls'];
+
+/** Parts that run at the same time: they wait more than they work. */
+const CONCURRENCY = 2;
 
 const HELP = `Usage: npm test -- [options] [test files]
 
   --node VERSIONS  only these Node versions, e.g. 20 or 16,26
+  --transport NAME only over this transport: ${TRANSPORTS.join(', ')}
   --grep TEXT      only the mocha tests whose name matches
   --only KIND      only this part: ${KINDS.join(', ')}
   --help           show this
@@ -42,6 +54,7 @@ function readOptions(argv) {
       allowPositionals: true,
       options: {
         node: { type: 'string', multiple: true },
+        transport: { type: 'string' },
         grep: { type: 'string' },
         only: { type: 'string' },
         help: { type: 'boolean' },
@@ -54,6 +67,9 @@ function readOptions(argv) {
   if (values.only !== undefined && !KINDS.includes(values.only)) {
     throw new UsageError(`--only takes one of ${KINDS.join(', ')}`);
   }
+  if (values.transport && !TRANSPORTS.includes(values.transport)) {
+    throw new UsageError(`--transport takes one of ${TRANSPORTS.join(', ')}`);
+  }
   const mochaAlone = files.length > 0 || values.grep !== undefined;
   const only = values.only || (mochaAlone ? 'mocha' : undefined);
   const majors = parseMajors(values.node || []);
@@ -61,36 +77,65 @@ function readOptions(argv) {
     help: values.help,
     kinds: only === undefined ? KINDS : [only],
     majors: majors.length > 0 ? majors : NODE_MAJORS,
+    transports: values.transport ? [values.transport] : TRANSPORTS,
     mocha: { files, grep: values.grep },
   };
 }
 
-function listParts({ kinds, majors, mocha }) {
-  const list = [];
+/** The suites on one Node, over each transport. */
+function listMocha(major, { transports, mocha }) {
+  return transports.map((transport) => [
+    `mocha, ${transport}, Node ${major}`,
+    () => parts.runMocha(major, { ...mocha, env: { WS_TRANSPORT: transport } }),
+  ]);
+}
+
+/** One suite, held against this package and against `ws`. */
+function listParity(major) {
+  const files = parts.mochaFiles('test/parity');
+  return [
+    [`parity, ours, Node ${major}`, () => parts.runMocha(major, { files })],
+    [
+      `parity, ws, Node ${major}`,
+      () => parts.runMocha(major, { files, env: { WS_IMPLEMENTATION: 'ws' } }),
+    ],
+  ];
+}
+
+/** Parts that use both cores by themselves come first, one after the other. */
+function listParts(options) {
+  const { kinds, majors } = options;
+  const alone = [];
+  const together = [];
   if (kinds.includes('native')) {
-    list.push(['native', () => parts.runNative({ sanitize: false })]);
-    list.push([
+    alone.push(['native', () => parts.runNative({ sanitize: false })]);
+    alone.push([
       'native, ASan + UBSan',
       () => parts.runNative({ sanitize: true }),
     ]);
-    list.push(['fuzz corpus', () => parts.runFuzzCorpus()]);
+    alone.push(['fuzz corpus', () => parts.runFuzzCorpus()]);
   }
-  if (kinds.includes('mocha')) {
-    for (const major of majors) {
-      list.push([`mocha, Node ${major}`, () => parts.runMocha(major, mocha)]);
-    }
+  if (kinds.includes('types')) {
+    alone.push(['types', () => parts.runTypes()]);
   }
-  if (kinds.includes('lifecycle') && parts.hasLifecycle()) {
-    list.push(['lifecycle', () => parts.runLifecycle()]);
+  for (const major of majors) {
+    if (kinds.includes('mocha')) together.push(...listMocha(major, options));
+    if (kinds.includes('parity')) together.push(...listParity(major));
   }
-  return list;
+  if (kinds.includes('lifecycle')) {
+    together.push(['lifecycle', () => parts.runLifecycle()]);
+  }
+  if (kinds.includes('integration')) {
+    together.push(['integration', () => parts.runIntegration()]);
+  }
+  return { alone, together };
 }
 
 function printPart(name, result, startedAt) {
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
-  const label = result.version ? `mocha, Node ${result.version}` : name;
+  const label = name.replace(/Node \d+$/, `Node ${result.version}`);
   const counts = `${result.passed} passed, ${result.failed} failed`;
-  console.log(`${label.padEnd(24)}${counts} (${seconds} s)`);
+  console.log(`${label.padEnd(30)}${counts} (${seconds} s)`);
   if (result.details) {
     console.log(result.details.trimEnd().replace(/^(?=.)/gm, '    '));
   }
@@ -100,14 +145,20 @@ async function runParts(options) {
   let passed = 0;
   let failed = 0;
   const failedParts = [];
-  for (const [name, runPart] of listParts(options)) {
+  const runPart = async ([name, run]) => {
     const startedAt = Date.now();
-    const result = await runPart();
+    const result = await run();
     printPart(name, result, startedAt);
     passed += result.passed;
     failed += result.failed;
     if (result.failed > 0) failedParts.push(name);
-  }
+  };
+  const { alone, together } = listParts(options);
+  const work = async () => {
+    while (together.length > 0) await runPart(together.shift());
+  };
+  for (const part of alone) await runPart(part);
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
   if (passed + failed === 0) {
     failed = 1;
     console.log('No test ran.');
@@ -124,6 +175,8 @@ async function main() {
     return;
   }
   await ensureProject();
+  // Before two parts want the same one.
+  for (const major of options.majors) await ensureNode(major).catch(() => {});
   await runParts(options);
 }
 

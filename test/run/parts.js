@@ -99,15 +99,26 @@ function runLifecycle() {
   return runCounted(process.execPath, ['test/lifecycle/run.js']);
 }
 
-function hasLifecycle() {
-  return fs.existsSync(path.join(ROOT, 'test/lifecycle/run.js'));
+function runIntegration() {
+  return runCounted(process.execPath, ['test/integration/run.js']);
 }
 
-function mochaFiles() {
+/** Each compilation of the type tests is one that passes or fails. */
+async function runTypes() {
+  const job = start('npm', ['run', '--silent', 'test:types'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { code } = await job.closed;
+  return code === 0
+    ? { passed: 1, failed: 0, details: '' }
+    : { passed: 0, failed: 1, details: job.output };
+}
+
+function mochaFiles(folder = 'test') {
   return fs
-    .readdirSync(path.join(ROOT, 'test'))
+    .readdirSync(path.join(ROOT, folder))
     .filter((name) => name.endsWith('.test.js'))
-    .map((name) => path.join('test', name));
+    .map((name) => path.join(folder, name));
 }
 
 /** Follows the lines of reporter.js; `current` is the test that runs now. */
@@ -136,10 +147,11 @@ function follow(stream, tally, job) {
  * Runs the mocha suite on one Node.
  *
  * @param {number} major
- * @param {{files: string[], grep?: string}} options No files: all of them.
+ * @param {{files: string[], grep?: string, env?: object}} options No files: all
+ *   of the folder test. `env` adds to the environment.
  * @returns {Promise<object>} `version` says which Node it was.
  */
-async function runMocha(major, { files, grep }) {
+async function runMocha(major, { files, grep, env }) {
   let node;
   try {
     node = await ensureNode(major);
@@ -154,7 +166,7 @@ async function runMocha(major, { files, grep }) {
   args.push(...(files.length > 0 ? files : mochaFiles()));
   const job = start(node.path, args, {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    env: { ...process.env, TEST_REPORT_FD: '3' },
+    env: { ...process.env, ...env, TEST_REPORT_FD: '3' },
   });
   const tally = { passed: 0, failed: 0, details: '', current: null };
   follow(job.child.stdio[3], tally, job);
@@ -178,10 +190,12 @@ async function runMocha(major, { files, grep }) {
 }
 
 module.exports = {
-  hasLifecycle,
   killAll,
+  mochaFiles,
   runFuzzCorpus,
+  runIntegration,
   runLifecycle,
   runMocha,
   runNative,
+  runTypes,
 };
