@@ -7,7 +7,7 @@ import {
   Server as HTTPServer,
 } from 'http';
 import { Server as HTTPSServer } from 'https';
-import { Duplex, DuplexOptions } from 'stream';
+import { Duplex, DuplexOptions, Writable } from 'stream';
 import { ZlibOptions } from 'zlib';
 
 /** What can be sent: strings, numbers, and all that `Buffer.from()` takes. */
@@ -962,6 +962,234 @@ declare namespace WebSocket {
     readOnly?: boolean | undefined;
     /** The bit RSV1, which marks a compressed message (RFC 7692, 6). */
     rsv1?: boolean | undefined;
+  }
+
+  /** Options of a {@link Receiver}. In limits, 0 means none: the default. */
+  interface ReceiverOptions {
+    /**
+     * Whether several events may be emitted in a turn of the event loop; `true`
+     * by default.
+     */
+    allowSynchronousEvents?: boolean | undefined;
+    /** The form of binary messages, 'nodebuffer' by default. */
+    binaryType?:
+      'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob' | undefined;
+    /** None is known yet. */
+    extensions?: object | undefined;
+    /** Whether frames have to be masked, as clients do; `false` by default. */
+    isServer?: boolean | undefined;
+    /** Pieces that a frame may come in. */
+    maxBufferedChunks?: number | undefined;
+    /** Frames of a message, empty ones too. */
+    maxFragments?: number | undefined;
+    /** Bytes of a message. */
+    maxPayload?: number | undefined;
+    /**
+     * Whether text and close reasons may be invalid UTF-8; `false` by default
+     * (RFC 6455, 8.1).
+     */
+    skipUTF8Validation?: boolean | undefined;
+  }
+
+  /**
+   * Decodes what a peer sends: the bytes of its frames are written to it. What
+   * breaks the protocol is an 'error', with a `code` that begins with
+   * 'WS_ERR_'. A close frame is a 'conclude' event, and ends the stream.
+   */
+  class Receiver extends Writable {
+    /**
+     * @param options
+     * @throws Error if permessage-deflate is among the extensions
+     */
+    constructor(options?: ReceiverOptions);
+
+    on(
+      event: 'message',
+      listener: (this: Receiver, data: RawData, isBinary: boolean) => void,
+    ): this;
+    on(
+      event: 'ping' | 'pong',
+      listener: (this: Receiver, data: Buffer) => void,
+    ): this;
+    on(
+      event: 'conclude',
+      listener: (this: Receiver, code: number, reason: Buffer) => void,
+    ): this;
+    on(event: 'error', listener: (this: Receiver, error: Error) => void): this;
+    on(
+      event: string | symbol,
+      listener: (this: Receiver, ...args: any[]) => void,
+    ): this;
+
+    once(
+      event: 'message',
+      listener: (this: Receiver, data: RawData, isBinary: boolean) => void,
+    ): this;
+    once(
+      event: 'ping' | 'pong',
+      listener: (this: Receiver, data: Buffer) => void,
+    ): this;
+    once(
+      event: 'conclude',
+      listener: (this: Receiver, code: number, reason: Buffer) => void,
+    ): this;
+    once(
+      event: 'error',
+      listener: (this: Receiver, error: Error) => void,
+    ): this;
+    once(
+      event: string | symbol,
+      listener: (this: Receiver, ...args: any[]) => void,
+    ): this;
+
+    off(
+      event: 'message',
+      listener: (this: Receiver, data: RawData, isBinary: boolean) => void,
+    ): this;
+    off(
+      event: 'ping' | 'pong',
+      listener: (this: Receiver, data: Buffer) => void,
+    ): this;
+    off(
+      event: 'conclude',
+      listener: (this: Receiver, code: number, reason: Buffer) => void,
+    ): this;
+    off(event: 'error', listener: (this: Receiver, error: Error) => void): this;
+    off(
+      event: string | symbol,
+      listener: (this: Receiver, ...args: any[]) => void,
+    ): this;
+
+    addListener(
+      event: 'message',
+      listener: (data: RawData, isBinary: boolean) => void,
+    ): this;
+    addListener(event: 'ping' | 'pong', listener: (data: Buffer) => void): this;
+    addListener(
+      event: 'conclude',
+      listener: (code: number, reason: Buffer) => void,
+    ): this;
+    addListener(event: 'error', listener: (error: Error) => void): this;
+    addListener(
+      event: string | symbol,
+      listener: (...args: any[]) => void,
+    ): this;
+
+    removeListener(
+      event: 'message',
+      listener: (data: RawData, isBinary: boolean) => void,
+    ): this;
+    removeListener(
+      event: 'ping' | 'pong',
+      listener: (data: Buffer) => void,
+    ): this;
+    removeListener(
+      event: 'conclude',
+      listener: (code: number, reason: Buffer) => void,
+    ): this;
+    removeListener(event: 'error', listener: (error: Error) => void): this;
+    removeListener(
+      event: string | symbol,
+      listener: (...args: any[]) => void,
+    ): this;
+
+    prependListener(
+      event: 'message',
+      listener: (data: RawData, isBinary: boolean) => void,
+    ): this;
+    prependListener(
+      event: 'ping' | 'pong',
+      listener: (data: Buffer) => void,
+    ): this;
+    prependListener(
+      event: 'conclude',
+      listener: (code: number, reason: Buffer) => void,
+    ): this;
+    prependListener(event: 'error', listener: (error: Error) => void): this;
+    prependListener(
+      event: string | symbol,
+      listener: (...args: any[]) => void,
+    ): this;
+
+    prependOnceListener(
+      event: 'message',
+      listener: (data: RawData, isBinary: boolean) => void,
+    ): this;
+    prependOnceListener(
+      event: 'ping' | 'pong',
+      listener: (data: Buffer) => void,
+    ): this;
+    prependOnceListener(
+      event: 'conclude',
+      listener: (code: number, reason: Buffer) => void,
+    ): this;
+    prependOnceListener(event: 'error', listener: (error: Error) => void): this;
+    prependOnceListener(
+      event: string | symbol,
+      listener: (...args: any[]) => void,
+    ): this;
+  }
+
+  /**
+   * permessage-deflate (RFC 7692): its negotiation, and messages to compressed
+   * ones and back.
+   */
+  class PerMessageDeflate {
+    /** The name of the extension in the header (RFC 7692, 7). */
+    static readonly extensionName: 'permessage-deflate';
+
+    /**
+     * @param options `isServer` says which side this is, a client by default;
+     *   `maxPayload` limits the bytes that `decompress()` makes, 0 for any
+     *   number of them. `concurrencyLimit` counts for the first instance only.
+     */
+    constructor(
+      options?: PerMessageDeflateOptions & {
+        isServer?: boolean | undefined;
+        maxPayload?: number | undefined;
+      },
+    );
+
+    /** The parameters that were negotiated; `null` before `accept()`. */
+    params: Record<string, number | true> | null;
+
+    /** The parameters of a client's offer: see `extension.format()`. */
+    offer(): Record<string, number | true>;
+
+    /**
+     * Accepts the first acceptable offer of a client, or the response of a
+     * server.
+     *
+     * @param configurations from `extension.parse()`; they are changed
+     * @returns the parameters of the response, or those that count for a client
+     * @throws Error if none is acceptable, or one is invalid
+     */
+    accept(configurations: extension.Offer[]): Record<string, number | true>;
+
+    /** Frees what zlib has; calls that are not finished fail. */
+    cleanup(): void;
+
+    /**
+     * Decompresses a message, or a fragment of one.
+     *
+     * @param fin whether the message ends with it
+     */
+    decompress(
+      data: Uint8Array,
+      fin: boolean,
+      callback: (err: Error | null, data?: Buffer) => void,
+    ): void;
+
+    /**
+     * Compresses a message, or a fragment of one.
+     *
+     * @param fin whether the message ends with it
+     */
+    compress(
+      data: Uint8Array | string,
+      fin: boolean,
+      callback: (err: Error | null, data?: Buffer) => void,
+    ): void;
   }
 
   /** The Sec-WebSocket-Extensions header (RFC 6455, 9.1). */

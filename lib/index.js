@@ -4,6 +4,8 @@ const WebSocket = require('./websocket');
 
 WebSocket.createWebSocketStream = require('./websocket-stream');
 WebSocket.extension = require('./extension');
+WebSocket.PerMessageDeflate = require('./permessage-deflate');
+WebSocket.Receiver = require('./receiver');
 WebSocket.Sender = require('./frame');
 WebSocket.Server = require('./websocket-server');
 WebSocket.subprotocol = require('./subprotocol');

@@ -191,6 +191,34 @@ function sendText(ws, first, text) {
   commit(ws._slot, start + length);
 }
 
+/** Room for what compression may add to a frame: see binding/deflate.c. */
+const FRAME_GROWTH_MAX = 128;
+
+/**
+ * Sends one compressed frame.
+ *
+ * @param {WebSocket} ws an open one that uses permessage-deflate
+ * @param {(string|*)} data text, or bytes in any form
+ * @param {number} size of it in bytes, at most CORK_PAYLOAD_MAX
+ * @param {number} first the first byte of the header, without RSV1
+ * @param {boolean} starts whether a message begins
+ * @return {boolean} false if there is no memory: nothing was sent
+ */
+function sendDeflated(ws, data, size, first, starts) {
+  const start = reserve(size + HEADER_MAX + FRAME_GROWTH_MAX);
+
+  if (typeof data === 'string') {
+    cork.write(data, start + HEADER_MAX, size, 'utf8');
+  } else {
+    cork.set(toBytes(data), start + HEADER_MAX);
+  }
+  const end = native.deflate(ws._handle, start, size, first, starts);
+
+  if (end < 0) return false;
+  commit(ws._slot, end);
+  return true;
+}
+
 /**
  * Sends one masked frame: a server has no need to, but may be told to.
  *
@@ -368,6 +396,7 @@ function failCallbacks(ws) {
 }
 
 module.exports = {
+  CORK_PAYLOAD_MAX,
   FrameSender,
   addCallback,
   cork,
@@ -375,6 +404,7 @@ module.exports = {
   failCallbacks,
   onProgress,
   sendBytes,
+  sendDeflated,
   sendMasked,
   sendText,
   settle,

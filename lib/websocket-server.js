@@ -6,6 +6,12 @@ const http = require('http');
 const WebSocket = require('./websocket');
 const native = require('./native');
 const { abortHandshake, refuse, ignoreError } = require('./handshake');
+const {
+  EXTENSION,
+  negotiate,
+  readDeflateOptions,
+  useDeflate,
+} = require('./deflate');
 const { DEFAULTS, nativeOptions } = require('./options');
 const {
   assertIsDetachable,
@@ -97,6 +103,8 @@ class WebSocketServer extends EventEmitter {
    * @param {number} [options.maxPendingAutoPongs=60] pongs that the peer has
    *     not read; one more ends the connection; 0: any
    * @param {boolean} [options.noServer=false] handleUpgrade() is called
+   * @param {(boolean|Object)} [options.perMessageDeflate=false] compression
+   *     (RFC 7692); see index.d.ts
    * @param {string} [options.path] the only path to accept
    * @param {number} [options.port] to listen on
    * @param {http.Server} [options.server] to attach to
@@ -111,6 +119,7 @@ class WebSocketServer extends EventEmitter {
   constructor(options, callback) {
     super();
     options = { ...DEFAULT_OPTIONS, ...options };
+    if (options.transport == null) options.transport = 'auto';
     if (!TRANSPORTS.includes(options.transport)) {
       throw new TypeError(
         `The "transport" option must be one of ${TRANSPORTS.join(', ')}`,
@@ -131,6 +140,7 @@ class WebSocketServer extends EventEmitter {
       this._shouldEmitClose = false;
     }
     this.options = options;
+    this._deflateOptions = readDeflateOptions(options.perMessageDeflate);
     this._state = RUNNING;
     this._server = null;
     this._listeners = {};
@@ -249,15 +259,33 @@ class WebSocketServer extends EventEmitter {
       refuse(this, req, socket, native.refusals.PROTOCOL);
       return;
     }
+    const header = headers['sec-websocket-extensions'];
+    const extensions =
+      this._deflateOptions !== null && header !== undefined
+        ? negotiate(header, this._deflateOptions)
+        : {};
+
+    if (extensions === undefined) {
+      refuse(this, req, socket, native.refusals.EXTENSIONS);
+      return;
+    }
     this._verify(req, socket, () => {
-      this.completeUpgrade({}, key, protocols, req, socket, head, callback);
+      this.completeUpgrade(
+        extensions,
+        key,
+        protocols,
+        req,
+        socket,
+        head,
+        callback,
+      );
     });
   }
 
   /**
    * Takes the connection over, after all checks.
    *
-   * @param {Object} extensions accepted ones: none
+   * @param {Object} extensions accepted ones by name
    * @param {string} key of the request
    * @param {Set<string>} protocols that the client offers
    * @param {http.IncomingMessage} req
@@ -282,7 +310,8 @@ class WebSocketServer extends EventEmitter {
       return;
     }
     const protocol = this._selectProtocol(protocols, req);
-    const response = this._makeResponse(key, protocol, req);
+    const deflate = extensions[EXTENSION];
+    const response = this._makeResponse(key, protocol, deflate, req);
     const ws = new this.options.WebSocket(null, undefined, this.options);
     const usesStream =
       this.options.transport === 'stream' ||
@@ -309,6 +338,11 @@ class WebSocketServer extends EventEmitter {
       // Out of descriptors or memory: this client is refused, no other.
       abortHandshake(socket, 503);
       return;
+    }
+    if (deflate !== undefined) {
+      if (!useDeflate(ws._handle, deflate)) ws.terminate();
+      ws._extensions = EXTENSION;
+      ws._threshold = deflate.options.threshold;
     }
     ws._protocol = protocol;
     ws._server = this;
@@ -355,8 +389,12 @@ class WebSocketServer extends EventEmitter {
     return this.options.handleProtocols(protocols, req) || '';
   }
 
-  _makeResponse(key, protocol, req) {
-    const response = native.response(key, protocol);
+  _makeResponse(key, protocol, deflate, req) {
+    const response = native.response(
+      key,
+      protocol,
+      deflate && `Sec-WebSocket-Extensions: ${deflate.answer}\r\n`,
+    );
 
     if (this.listenerCount('headers') === 0) return Buffer.from(response);
     const lines = response.slice(0, -4).split('\r\n');

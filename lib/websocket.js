@@ -14,6 +14,7 @@ const { byteLength, fromBytes, isBlob, toBytes } = require('./data');
 const { register } = require('./dispatch');
 const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
+const { protocolError } = require('./protocol-error');
 const { endStream, openStream, readStream, writeOutput } = require('./stream');
 const {
   BINARY_TYPES,
@@ -36,6 +37,10 @@ const {
 
 const FIN = 0x80;
 
+/** What is done when a socket is closed too early. */
+const READING_BLOB = 'the blob was being read';
+const COMPRESSING = 'data was being compressed';
+
 /** Those whose getters are enumerable in `ws`, too. */
 const ENUMERABLE_PROPERTIES = [
   'binaryType',
@@ -46,22 +51,6 @@ const ENUMERABLE_PROPERTIES = [
   'readyState',
   'url',
 ];
-
-/**
- * The error of a peer that broke the protocol.
- *
- * @param {number} number of the error in the addon's table
- * @param {number} detail the number at the end of its message
- * @return {Error}
- */
-function protocolError(number, detail) {
-  const { code, hasDetail, isRangeError, message } = native.errors[number];
-  const ErrorClass = isRangeError ? RangeError : Error;
-  const err = new ErrorClass(hasDetail ? message + detail : message);
-
-  err.code = code;
-  return err;
-}
 
 /**
  * The bytes of a Blob.
@@ -90,6 +79,12 @@ function runDeferred(ws) {
   if (ws._deferred.length > 0) setImmediate(runDeferred, ws);
   else if (ws._handle !== -1) ws._updateReading();
   event();
+}
+
+/** Bytes of what a user sends. */
+function sizeOf(data) {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return isBlob(data) ? data.size : byteLength(toBytes(data));
 }
 
 /** The socket that a WebSocket has taken over is gone. */
@@ -139,6 +134,10 @@ class WebSocket extends EventEmitter {
     this._isAlive = false;
     this._isSocketClosed = false;
     this._isFailed = false;
+    this._extensions = '';
+    this._threshold = Infinity;
+    this._isCompressing = false;
+    this._onDeflated = null;
     this._protocol = '';
     this._closeCode = CLOSE_ABNORMAL;
     this._closeReason = EMPTY_BUFFER;
@@ -170,9 +169,9 @@ class WebSocket extends EventEmitter {
     native.keepLengths(this._handle, type === 'fragments');
   }
 
-  /** The negotiated extensions: none. */
+  /** The name of the extension that was negotiated, or ''. */
   get extensions() {
-    return '';
+    return this._extensions;
   }
 
   /**
@@ -284,7 +283,8 @@ class WebSocket extends EventEmitter {
    * @param {boolean} [options.binary] by default, whether data is no string
    * @param {boolean} [options.fin=true] whether this is the last fragment
    * @param {boolean} [options.mask=false]
-   * @param {boolean} [options.compress] without effect
+   * @param {boolean} [options.compress=true] whether to compress it, if that
+   *     was negotiated and it is not below `threshold`
    * @param {Function} [callback] called when it is sent, or with an error
    */
   send(data, options, callback) {
@@ -300,6 +300,7 @@ class WebSocket extends EventEmitter {
     let opcode = typeof data === 'string' ? OPCODE_TEXT : OPCODE_BINARY;
     let fin = FIN;
     let mask = !this._isServer;
+    let compress = this._extensions !== '';
 
     if (options !== undefined && options !== null) {
       // As in `ws`, what is there counts, even if it is undefined.
@@ -308,11 +309,19 @@ class WebSocket extends EventEmitter {
       }
       if ('fin' in options && !options.fin) fin = 0;
       if ('mask' in options) mask = Boolean(options.mask);
+      if ('compress' in options && !options.compress) compress = false;
     }
-    if (this._jobs === null && (data instanceof Uint8Array || !isBlob(data))) {
-      this._sendFrame(data || EMPTY_BUFFER, opcode, fin, mask, callback);
+    const payload = data || EMPTY_BUFFER;
+
+    if (compress && !mask) {
+      this._sendCompressed(payload, opcode, fin, callback);
+    } else if (
+      this._jobs === null &&
+      (data instanceof Uint8Array || !isBlob(data))
+    ) {
+      this._sendFrame(payload, opcode, fin, mask, callback);
     } else {
-      this._sendLater(data || EMPTY_BUFFER, opcode, fin, mask, callback);
+      this._sendLater(payload, opcode, fin, mask, callback);
     }
   }
 
@@ -411,17 +420,113 @@ class WebSocket extends EventEmitter {
     }
   }
 
+  /** A message, or a fragment of one, of a connection with compression. */
+  _sendCompressed(data, opcode, fin, callback) {
+    const size = sizeOf(data);
+
+    if (
+      this._jobs === null &&
+      size <= sender.CORK_PAYLOAD_MAX &&
+      !isBlob(data)
+    ) {
+      this._deflateFrame(data, size, opcode, fin, callback);
+      return;
+    }
+    this._unsentBytes += size;
+    this._addJob(async () => {
+      const bytes = isBlob(data) ? await readBlob(data, callback) : data;
+
+      this._unsentBytes -= size;
+      if (this._refuseLate(callback, READING_BLOB)) return;
+      if (size <= sender.CORK_PAYLOAD_MAX) {
+        this._deflateFrame(bytes, size, opcode, fin, callback);
+      } else {
+        await this._deflateLater(toBytes(bytes), opcode, fin, callback);
+      }
+    });
+  }
+
+  /** Compresses on the loop: a trip to a thread would take longer. */
+  _deflateFrame(data, size, opcode, fin, callback) {
+    const starts = !this._isFragmenting;
+
+    if (starts) this._isCompressing = size >= this._threshold;
+    if (!this._isCompressing) {
+      this._sendFrame(data, opcode, fin, false, callback);
+      return;
+    }
+    const first = this._begin(opcode, fin);
+
+    // Without memory the message is lost, and with it the connection.
+    if (!sender.sendDeflated(this, data, size, first, starts)) this.terminate();
+    if (callback) sender.addCallback(this, callback);
+  }
+
+  /** Compresses on a thread; frames that come meanwhile wait behind it. */
+  async _deflateLater(bytes, opcode, fin, callback) {
+    const starts = !this._isFragmenting;
+
+    if (starts) this._isCompressing = byteLength(bytes) >= this._threshold;
+    if (!this._isCompressing) {
+      this._sendFrame(bytes, opcode, fin, false, callback);
+      return;
+    }
+    const size = byteLength(bytes);
+    const first = this._begin(opcode, fin);
+
+    this._unsentBytes += size;
+    native.flush();
+    await new Promise((resolve) => {
+      this._onDeflated = resolve;
+      if (!native.deflateLater(this._handle, bytes, first, starts)) {
+        this.terminate();
+        resolve();
+      }
+    });
+    this._onDeflated = null;
+    this._unsentBytes -= size;
+    if (!this._refuseLate(callback, COMPRESSING) && callback) {
+      sender.addCallback(this, callback);
+    }
+  }
+
+  /**
+   * Whether it is too late to send, and then calls back with an error.
+   *
+   * @param {Function} [callback]
+   * @param {string} when what was being done when the socket was closed
+   * @return {boolean}
+   */
+  _refuseLate(callback, when) {
+    if (this._handle !== -1 && !this._isMuted) return false;
+    if (callback) {
+      process.nextTick(
+        callback,
+        new Error(`The socket was closed while ${when}`),
+      );
+    }
+    return true;
+  }
+
+  /** The first byte of the next frame of a message. */
+  _begin(opcode, fin) {
+    const first = fin | (this._isFragmenting ? OPCODE_CONTINUATION : opcode);
+
+    this._isFragmenting = fin === 0;
+    return first;
+  }
+
+  _send(data, first) {
+    if (typeof data === 'string') sender.sendText(this, first, data);
+    else sender.sendBytes(this, first, toBytes(data));
+  }
+
   _sendFrame(data, opcode, fin, mask, callback) {
-    if (opcode < OPCODE_CLOSE) {
-      if (this._isFragmenting) opcode = OPCODE_CONTINUATION;
-      this._isFragmenting = fin === 0;
-    }
-    if (mask) sender.sendMasked(this, fin | opcode, toBytes(data));
-    else if (typeof data === 'string') {
-      sender.sendText(this, fin | opcode, data);
-    } else {
-      sender.sendBytes(this, fin | opcode, toBytes(data));
-    }
+    const first =
+      opcode < OPCODE_CLOSE ? this._begin(opcode, fin) : fin | opcode;
+
+    if (mask) sender.sendMasked(this, first, toBytes(data));
+    else this._send(data, first);
     if (callback) sender.addCallback(this, callback);
   }
 
@@ -454,22 +559,14 @@ class WebSocket extends EventEmitter {
 
   /** A Blob is read first; frames that come meanwhile wait behind it. */
   _sendLater(data, opcode, fin, mask, callback) {
-    const size = isBlob(data) ? data.size : byteLength(toBytes(data));
+    const size = sizeOf(data);
 
     this._unsentBytes += size;
     this._addJob(async () => {
       const bytes = isBlob(data) ? await readBlob(data, callback) : data;
 
       this._unsentBytes -= size;
-      if (this._handle === -1 || this._isMuted) {
-        if (callback) {
-          process.nextTick(
-            callback,
-            new Error('The socket was closed while the blob was being read'),
-          );
-        }
-        return;
-      }
+      if (this._refuseLate(callback, READING_BLOB)) return;
       this._sendFrame(bytes, opcode, fin, mask, callback);
     });
   }
@@ -538,8 +635,11 @@ class WebSocket extends EventEmitter {
       this._onMessage(data, true);
       return;
     }
+    const kept = lengths.reduce((sum, length) => sum + length, 0);
     let end = 0;
 
+    // What came before the lengths were kept.
+    if (kept < data.length) lengths.unshift(data.length - kept);
     this.emit(
       'message',
       lengths.map((length) => data.subarray(end, (end += length))),
@@ -601,13 +701,18 @@ class WebSocket extends EventEmitter {
 
   /** What native code has noticed: see WSU_NOTICE_*. */
   _onNotice(notices) {
-    const { PROGRESS, DRAIN, OUTPUT, FINISH, ROOM } = native.constants;
+    const { DEFLATED, DRAIN, FINISH, OUTPUT, PROGRESS, ROOM } =
+      native.constants;
 
     if (notices & OUTPUT) writeOutput(this);
     if (notices & FINISH) this._endSocket();
     if (notices & ROOM && !this._isPaused) this._socket.resume();
-    if (notices & DRAIN && !this._isStream) this._socket.emit('drain');
-    if (notices & PROGRESS) sender.onProgress(this);
+    if (notices & DEFLATED && this._onDeflated !== null) this._onDeflated();
+    try {
+      if (notices & DRAIN && !this._isStream) this._socket.emit('drain');
+    } finally {
+      if (notices & PROGRESS) sender.onProgress(this);
+    }
   }
 
   /** Nothing more is sent: the stream ends, or native code has sent a FIN. */
@@ -625,6 +730,8 @@ class WebSocket extends EventEmitter {
     const handle = this._socket._handle;
 
     this._handle = -1;
+    // Somebody else's from now on: this one leads nowhere.
+    this._slot = native.constants.SLOTS;
     if (handle instanceof NativeHandle) handle.end(received, sent);
   }
 
@@ -632,6 +739,7 @@ class WebSocket extends EventEmitter {
     this._isAlive = false;
     this._readyState = CLOSING;
     sender.failCallbacks(this);
+    if (this._onDeflated !== null) this._onDeflated();
     if (this._isSocketClosed) this._emitCloseLater();
     else this._socket.destroy();
   }

@@ -10,12 +10,15 @@ export import FrameOptions = WebSocket.FrameOptions;
 export import MessageEvent = WebSocket.MessageEvent;
 export import PerMessageDeflateOptions = WebSocket.PerMessageDeflateOptions;
 export import RawData = WebSocket.RawData;
+export import ReceiverOptions = WebSocket.ReceiverOptions;
 export import SendOptions = WebSocket.SendOptions;
 export import ServerOptions = WebSocket.ServerOptions;
 export import VerifyClientCallbackAsync = WebSocket.VerifyClientCallbackAsync;
 export import VerifyClientCallbackSync = WebSocket.VerifyClientCallbackSync;
 export import WebSocketEventMap = WebSocket.WebSocketEventMap;
 
+export import PerMessageDeflate = WebSocket.PerMessageDeflate;
+export import Receiver = WebSocket.Receiver;
 export import Sender = WebSocket.Sender;
 export import Server = WebSocket.Server;
 export import WebSocketServer = WebSocket.WebSocketServer;

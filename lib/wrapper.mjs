@@ -3,6 +3,8 @@ import WebSocket from './index.js';
 export const {
   createWebSocketStream,
   extension,
+  PerMessageDeflate,
+  Receiver,
   Sender,
   Server,
   subprotocol,

@@ -126,6 +126,15 @@ void wsu_cork_flush(wsu_env_t *env) {
   view.directory[WANTS_SETTLE] = 0;
 }
 
+uint8_t *wsu_cork_at(wsu_env_t *env, size_t offset, size_t size) {
+  view_t view;
+
+  if (!open_view(env, &view) || offset > view.cork_size ||
+      size > view.cork_size - offset)
+    return NULL;
+  return view.cork + offset;
+}
+
 void wsu_cork_send(wsu_env_t *env, wsu_transport_t *transport,
                    const struct iovec *pieces, int count) {
   view_t view;

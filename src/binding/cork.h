@@ -31,6 +31,9 @@ void wsu_cork_flush(wsu_env_t *env);
 void wsu_cork_send(wsu_env_t *env, wsu_transport_t *transport,
                    const struct iovec *pieces, int count);
 
+/* `size` bytes of the cork from `offset` on; NULL if it has not so many. */
+uint8_t *wsu_cork_at(wsu_env_t *env, size_t offset, size_t size);
+
 /* Bytes of `transport` that are not with the kernel yet. */
 size_t wsu_cork_pending(wsu_env_t *env, wsu_transport_t *transport);
 

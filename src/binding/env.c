@@ -5,12 +5,12 @@
 #include "cork.h"
 #include "events.h"
 
-/* Frees the state once neither the loop nor a connection needs it. */
-static void finish(wsu_env_t *env) {
+void wsu_env_finish(wsu_env_t *env) {
   napi_async_cleanup_hook_handle cleanup = env->cleanup;
 
-  if (!env->loop_is_closed || env->loop.closing > 0)
+  if (!env->loop_is_closed || env->loop.closing > 0 || env->loop.works > 0)
     return;
+  wsu_deflate_pool_free(&env->deflate);
   wsu_slots_free(&env->slots);
   free(env->events);
   free(env->cork_entries);
@@ -23,20 +23,21 @@ static void finish(wsu_env_t *env) {
 static void on_close(wsu_transport_t *transport) {
   wsu_env_t *env = transport->loop->data;
 
+  wsu_deflate_release(env, transport);
   if (!env->is_exiting) {
     wsu_events_on_close(transport);
     return;
   }
   if (transport->slot != WSU_NO_SLOT)
     wsu_slots_remove(&env->slots, transport);
-  finish(env);
+  wsu_env_finish(env);
 }
 
 static void on_loop_close(void *data) {
   wsu_env_t *env = data;
 
   env->loop_is_closed = true;
-  finish(env);
+  wsu_env_finish(env);
 }
 
 static void settle(wsu_env_t *env) {
@@ -135,6 +136,7 @@ wsu_env_t *wsu_env_create(napi_env napi) {
     goto fail;
   env->napi = napi;
   wsu_slots_init(&env->slots);
+  wsu_deflate_pool_init(&env->deflate);
   env->cork_entries =
       malloc(WSU_DIRECTORY_ENTRIES * sizeof(*env->cork_entries));
   if (env->cork_entries == NULL || !wsu_events_reserve(env) ||
@@ -145,7 +147,7 @@ wsu_env_t *wsu_env_create(napi_env napi) {
   if (napi_add_async_cleanup_hook(napi, on_cleanup, env, &env->cleanup) !=
           napi_ok ||
       napi_set_instance_data(napi, env, NULL, NULL) != napi_ok) {
-    /* Closing the loop leads to finish(), which frees the rest. */
+    /* Closing the loop leads to wsu_env_finish(), which frees the rest. */
     env->is_exiting = true;
     wsu_loop_close(&env->loop);
     (void)napi_throw_error(napi, NULL, "ws-upgrade could not be started");

@@ -17,6 +17,7 @@
 
 #include "../io/loop.h"
 #include "../io/transport.h"
+#include "deflate.h"
 #include "slots.h"
 
 /* Events that JavaScript takes in one call; lib/native.js has the same. */
@@ -90,6 +91,8 @@ typedef struct wsu_env {
   wsu_cork_entry_t *cork_entries;
   uint32_t cork_linked; /* entries of the directory that are prepared */
 
+  wsu_deflate_pool_t deflate;
+
   bool is_corked;    /* a flush has something to do */
   bool wants_settle; /* send callbacks wait for the end of the turn */
   bool is_dispatching;
@@ -105,6 +108,9 @@ wsu_env_t *wsu_env_create(napi_env napi);
 
 /* The state of the environment that calls; NULL once it is being torn down. */
 wsu_env_t *wsu_env_get(napi_env napi);
+
+/* For what has held up the teardown: frees the state if nothing else does. */
+void wsu_env_finish(wsu_env_t *env);
 
 /*
  * Calls `function` with `argc` arguments as an event of the loop, so that

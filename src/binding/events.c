@@ -41,7 +41,7 @@ static void clear_exception(napi_env napi) {
     (void)napi_get_and_clear_last_exception(napi, &exception);
 }
 
-static void forget_slab(wsu_env_t *env) {
+void wsu_events_forget_slab(wsu_env_t *env) {
   env->slab_data = NULL;
   env->slab_size = 0;
 }
@@ -82,7 +82,7 @@ static void keep_slab(wsu_env_t *env, napi_value slab) {
     (void)napi_delete_reference(env->napi, env->slab);
   env->slab = ref;
   env->slab_used = 0;
-  forget_slab(env);
+  wsu_events_forget_slab(env);
 }
 
 /* Writes to the events what connections have noticed up to now. */
@@ -178,7 +178,7 @@ static void dispatch(wsu_env_t *env, bool wants_slab) {
     env->event_count -= count;
     memmove(env->events, env->events + count,
             env->event_count * sizeof(*env->events));
-    forget_slab(env);
+    wsu_events_forget_slab(env);
   } while (env->event_count > 0 && !env->is_exiting);
   env->large_count = 0;
   env->is_dispatching = false;
@@ -188,7 +188,7 @@ void wsu_events_dispatch(wsu_env_t *env) {
   if (env->event_count > 0)
     dispatch(env, false);
   /* Other callbacks of the loop may run JavaScript before the next turn. */
-  forget_slab(env);
+  wsu_events_forget_slab(env);
 }
 
 /*
@@ -313,6 +313,51 @@ static bool make_room(wsu_env_t *env, const wsu_transport_t *transport) {
   return !transport->is_closing;
 }
 
+static void deliver_large(wsu_env_t *env, wsu_transport_t *transport,
+                          bool is_binary, const uint8_t *bytes, size_t len) {
+  int32_t index = (int32_t)env->large_count;
+  napi_handle_scope scope;
+  napi_value buffer;
+
+  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return;
+  if (napi_create_buffer_copy(env->napi, len, bytes, NULL, &buffer) !=
+          napi_ok ||
+      append_large(env, buffer) != napi_ok) {
+    clear_exception(env->napi);
+    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
+  } else {
+    push(env, transport,
+         is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT, index, 0);
+  }
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+void wsu_events_deliver(wsu_env_t *env, wsu_transport_t *transport,
+                        bool is_binary, const uint8_t *bytes, size_t len) {
+  int32_t offset;
+  uint8_t *dest;
+
+  if (!make_room(env, transport))
+    return;
+  if (len > WSU_SLAB_PAYLOAD_MAX) {
+    deliver_large(env, transport, is_binary, bytes, len);
+    return;
+  }
+  dest = reserve_in_slab(env, len, &offset);
+  if (transport->is_closing)
+    return;
+  if (dest == NULL) {
+    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
+    return;
+  }
+  if (len > 0)
+    memcpy(dest, bytes, len);
+  commit_to_slab(env, len);
+  push(env, transport, is_binary ? WSU_RING_BINARY : WSU_RING_TEXT, offset,
+       (int32_t)len);
+}
+
 void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event) {
   wsu_env_t *env = env_of(transport);
 
@@ -320,7 +365,10 @@ void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event) {
     return;
   switch (event->kind) {
   case WSU_EVENT_MESSAGE:
-    if (event->length > WSU_SLAB_PAYLOAD_MAX || has_lengths(transport, event))
+    if (event->is_compressed)
+      wsu_deflate_on_message(env, transport, event);
+    else if (event->length > WSU_SLAB_PAYLOAD_MAX ||
+             has_lengths(transport, event))
       on_large_message(env, transport, event);
     else
       read_to_slab(env, transport, event,

@@ -17,6 +17,16 @@ void wsu_events_on_notice(wsu_transport_t *transport, int notice);
 void wsu_events_on_full(wsu_transport_t *transport);
 void wsu_events_on_close(wsu_transport_t *transport);
 
+/*
+ * Hands over a message that is somewhere else, an inflated one. JavaScript may
+ * run in here.
+ */
+void wsu_events_deliver(wsu_env_t *env, wsu_transport_t *transport,
+                        bool is_binary, const uint8_t *bytes, size_t len);
+
+/* JavaScript may run now: see env.h. */
+void wsu_events_forget_slab(wsu_env_t *env);
+
 /* Makes room for the events of one more connection. False: no memory. */
 bool wsu_events_reserve(wsu_env_t *env);
 

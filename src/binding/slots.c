@@ -52,6 +52,12 @@ double wsu_slots_add(wsu_slots_t *slots, wsu_transport_t *transport) {
   return slot->generation * GENERATION_UNIT + index;
 }
 
+double wsu_slots_handle(const wsu_slots_t *slots,
+                        const wsu_transport_t *transport) {
+  return slots->table[transport->slot].generation * GENERATION_UNIT +
+         transport->slot;
+}
+
 void wsu_slots_remove(wsu_slots_t *slots, wsu_transport_t *transport) {
   wsu_slot_t *slot = &slots->table[transport->slot];
 

@@ -39,6 +39,10 @@ bool wsu_slots_reserve(wsu_slots_t *slots);
  * handle. */
 double wsu_slots_add(wsu_slots_t *slots, wsu_transport_t *transport);
 
+/* The handle of a connection that has a slot. */
+double wsu_slots_handle(const wsu_slots_t *slots,
+                        const wsu_transport_t *transport);
+
 /* Empties the slot of `transport`; its handle is stale from now on. */
 void wsu_slots_remove(wsu_slots_t *slots, wsu_transport_t *transport);
 

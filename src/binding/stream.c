@@ -126,11 +126,12 @@ napi_value wsu_call_block(napi_env napi, napi_callback_info info) {
 napi_value wsu_call_written(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_transport_t *transport = get_stream(napi, info, argv);
-  uint32_t len;
+  double len;
 
   if (transport == NULL)
     return NULL;
-  WSU_TRY(napi, napi_get_value_uint32(napi, argv[1], &len));
-  wsu_stream_written(transport, len);
+  WSU_TRY(napi, napi_get_value_double(napi, argv[1], &len));
+  if (len > 0)
+    wsu_stream_written(transport, (size_t)len);
   return NULL;
 }

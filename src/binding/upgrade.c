@@ -59,8 +59,7 @@ napi_value wsu_call_protocols(napi_env napi, napi_callback_info info) {
 }
 
 static napi_value make_response(napi_env napi, wsu_text_t key,
-                                wsu_text_t protocol) {
-  wsu_text_t none = {NULL, 0};
+                                wsu_text_t protocol, wsu_text_t lines) {
   napi_value value;
   napi_status status;
   size_t size;
@@ -70,13 +69,13 @@ static napi_value make_response(napi_env napi, wsu_text_t key,
     (void)napi_throw_error(napi, NULL, "The key was not checked");
     return NULL;
   }
-  size = wsu_handshake_response(NULL, 0, key.bytes, protocol, none);
+  size = wsu_handshake_response(NULL, 0, key.bytes, protocol, lines);
   bytes = malloc(size);
   if (bytes == NULL) {
     (void)napi_throw_error(napi, NULL, "Not enough memory for the response");
     return NULL;
   }
-  (void)wsu_handshake_response(bytes, size, key.bytes, protocol, none);
+  (void)wsu_handshake_response(bytes, size, key.bytes, protocol, lines);
   status = napi_create_string_utf8(napi, bytes, size, &value);
   free(bytes);
   WSU_TRY(napi, status);
@@ -87,16 +86,19 @@ napi_value wsu_call_response(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_text_t key = {NULL, 0};
   wsu_text_t protocol = {NULL, 0};
+  wsu_text_t lines = {NULL, 0};
   napi_value result = NULL;
 
   if (wsu_get_args(napi, info, argv) == NULL)
     return NULL;
   if (wsu_copy_text(napi, argv[0], &key) &&
-      wsu_copy_text(napi, argv[1], &protocol))
-    result = make_response(napi, key, protocol);
+      wsu_copy_text(napi, argv[1], &protocol) &&
+      wsu_copy_text(napi, argv[2], &lines))
+    result = make_response(napi, key, protocol, lines);
   else
     wsu_throw_last_error(napi);
   free((void *)key.bytes);
   free((void *)protocol.bytes);
+  free((void *)lines.bytes);
   return result;
 }

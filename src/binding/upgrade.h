@@ -13,7 +13,10 @@ napi_value wsu_call_check(napi_env napi, napi_callback_info info);
 /* protocols(header): an array of tokens, or undefined if that is no list. */
 napi_value wsu_call_protocols(napi_env napi, napi_callback_info info);
 
-/* response(key, protocol): the 101 response; the protocol may be undefined. */
+/*
+ * response(key, protocol, lines): the 101 response. The protocol and `lines`,
+ * header lines that end in CRLF, may be undefined.
+ */
 napi_value wsu_call_response(napi_env napi, napi_callback_info info);
 
 #endif

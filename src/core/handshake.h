@@ -21,6 +21,8 @@
   XX(KEY, 400, false, "Missing or invalid Sec-WebSocket-Key header")           \
   XX(VERSION, 400, true, "Missing or invalid Sec-WebSocket-Version header")    \
   XX(PROTOCOL, 400, false, "Invalid Sec-WebSocket-Protocol header")            \
+  XX(EXTENSIONS, 400, false,                                                   \
+     "Invalid or unacceptable Sec-WebSocket-Extensions header")                \
   XX(BODY, 400, false, "A WebSocket handshake must not have a body")           \
   XX(PIPELINED, 400, false,                                                    \
      "The response to an earlier request is not sent yet")

@@ -147,6 +147,16 @@ static void on_timer(uv_timer_t *handle) {
     start_timer(loop, next < now + TIMER_STEP ? now + TIMER_STEP : next);
 }
 
+void wsu_loop_forget_deadline(wsu_loop_t *loop,
+                              struct wsu_transport *transport) {
+  wsu_queue_remove(&transport->timed);
+  if (loop->timer_due == 0 || !wsu_queue_is_empty(&loop->timed))
+    return;
+  loop->timer_due = 0;
+  if (!loop->is_closing)
+    (void)uv_timer_stop(loop->timer);
+}
+
 void wsu_loop_watch_deadline(wsu_loop_t *loop,
                              struct wsu_transport *transport) {
   wsu_queue_push(&loop->timed, &transport->timed);
@@ -202,7 +212,6 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
   (void)uv_check_start(loop->check, on_check);
   uv_unref((uv_handle_t *)loop->prepare);
   uv_unref((uv_handle_t *)loop->check);
-  uv_unref((uv_handle_t *)loop->timer);
   return 0;
 }
 

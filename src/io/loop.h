@@ -58,6 +58,7 @@ typedef struct wsu_loop {
   wsu_queue_t timed; /* connections with a deadline */
   wsu_queue_t gone;  /* connections that libuv has let go of during a turn */
   uint64_t timer_due;
+  unsigned works;   /* on threads: see work.h */
   unsigned closing; /* connections between uv_close and its callback */
   unsigned handles; /* of the four above, those not closed yet */
   bool has_work;    /* the owner wants a turn before the next poll */
@@ -66,7 +67,8 @@ typedef struct wsu_loop {
 } wsu_loop_t;
 
 /*
- * Starts turns on `uv`. The handles do not keep the loop alive. Returns 0 or a
+ * Starts turns on `uv`. The handles keep the loop going only while there is
+ * work or a deadline. Returns 0 or a
  * negative libuv error; nothing is left behind then.
  */
 int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
@@ -81,6 +83,10 @@ void wsu_loop_close(wsu_loop_t *loop);
 
 /* Has `transport` ended if wsu_connection_is_overdue() becomes true. */
 void wsu_loop_watch_deadline(wsu_loop_t *loop, struct wsu_transport *transport);
+
+/* Not any more; without a deadline the timer does not keep the loop going. */
+void wsu_loop_forget_deadline(wsu_loop_t *loop,
+                              struct wsu_transport *transport);
 
 /* For a connection: libuv has let go of it, and its memory may go. */
 void wsu_loop_bury(wsu_loop_t *loop, struct wsu_transport *transport);

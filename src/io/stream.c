@@ -23,9 +23,12 @@ static void process(wsu_transport_t *transport) {
   wsu_stream_t *stream = stream_of(transport);
   bool is_ignored = transport->is_paused && !stream->has_closed;
 
+  if (transport->is_held)
+    return;
   if (!is_ignored && wsu_buffer_length(&transport->input) > 0)
     wsu_transport_receive_input(transport);
-  if (transport->is_closing || wsu_buffer_length(&transport->input) > 0)
+  if (transport->is_closing || transport->is_held ||
+      wsu_buffer_length(&transport->input) > 0)
     return;
   if (stream->wants_room) {
     stream->wants_room = false;
@@ -134,7 +137,8 @@ void wsu_stream_take(wsu_transport_t *transport, uint8_t *dest, size_t len) {
 }
 
 void wsu_stream_block(wsu_transport_t *transport) {
-  transport->is_blocked = true;
+  /* The stream may have told that it has written all of it by now. */
+  transport->is_blocked = transport->unwritten > 0;
 }
 
 void wsu_stream_written(wsu_transport_t *transport, size_t len) {

@@ -19,6 +19,8 @@ typedef struct wsu_tcp {
   uint8_t poll_events; /* what uv_poll waits for */
   bool is_readable;
   bool is_writable;
+  bool is_broken;   /* libuv has reported an error */
+  bool has_hung_up; /* the peer has sent FIN, or the connection is broken */
 } wsu_tcp_t;
 
 static wsu_tcp_t *tcp_of(wsu_transport_t *transport) {
@@ -37,7 +39,10 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
     tcp->poll_events = 0;
     events = UV_READABLE | UV_WRITABLE;
     transport->is_blocked = false;
+    tcp->is_broken = true;
   }
+  if (events & UV_DISCONNECT)
+    tcp->has_hung_up = true;
   if (events & UV_READABLE)
     tcp->is_readable = true;
   if (events & UV_WRITABLE)
@@ -52,10 +57,14 @@ static void wait(wsu_transport_t *transport) {
 
   if (transport->is_closing)
     return;
-  if (!transport->is_paused && !transport->connection.ended)
+  if (!transport->is_paused && !transport->is_held &&
+      !transport->connection.ended)
     events |= UV_READABLE;
   if (transport->is_blocked)
     events |= UV_WRITABLE;
+  /* A paused one keeps the loop going as well, and its reset is noticed. */
+  if (events == 0 && !tcp->has_hung_up)
+    events = UV_DISCONNECT;
   if (events == tcp->poll_events)
     return;
   tcp->poll_events = (uint8_t)events;
@@ -119,10 +128,16 @@ static void process(wsu_transport_t *transport) {
   tcp->is_readable = false;
   if (transport->is_closing)
     return;
-  if (!transport->is_paused && wsu_buffer_length(&transport->input) > 0)
-    wsu_transport_receive_input(transport);
-  else if (is_readable && !transport->is_paused && !transport->connection.ended)
-    receive(tcp);
+  if (tcp->is_broken && transport->is_paused) {
+    wsu_transport_terminate(transport);
+    return;
+  }
+  if (!transport->is_paused && !transport->is_held) {
+    if (wsu_buffer_length(&transport->input) > 0)
+      wsu_transport_receive_input(transport);
+    else if (is_readable && !transport->connection.ended)
+      receive(tcp);
+  }
   wait(transport);
 }
 

@@ -34,7 +34,7 @@ void wsu_transport_terminate(wsu_transport_t *transport) {
   transport->is_closing = true;
   wsu_queue_remove(&transport->ready);
   wsu_queue_remove(&transport->dirty);
-  wsu_queue_remove(&transport->timed);
+  wsu_loop_forget_deadline(transport->loop, transport);
   transport->loop->closing++;
   transport->ops->close(transport);
 }
@@ -54,6 +54,19 @@ static void relieve(wsu_transport_t *transport) {
   if (!transport->is_closing && !transport->is_blocked &&
       wsu_connection_is_pong_limit_near(&transport->connection))
     transport->loop->owner->on_full(transport);
+}
+
+/* Puts bytes that are decoded later before those that came since. */
+static void keep_input(wsu_transport_t *transport, const uint8_t *bytes,
+                       size_t len) {
+  wsu_buffer_t later = transport->input;
+
+  transport->input = (wsu_buffer_t){0};
+  if (wsu_buffer_append(&transport->input, bytes, len) < 0 ||
+      wsu_buffer_append(&transport->input, wsu_buffer_bytes(&later),
+                        wsu_buffer_length(&later)) < 0)
+    wsu_transport_terminate(transport);
+  wsu_buffer_free(&later);
 }
 
 void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
@@ -79,6 +92,11 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
     bytes += consumed;
     len -= consumed;
 
+    if (transport->is_held && !transport->is_closing) {
+      transport->received -= len;
+      keep_input(transport, bytes, len);
+      return;
+    }
     if (wsu_connection_is_pong_limit_near(connection))
       relieve(transport);
     if (wsu_buffer_length(&connection->output) > 0 && !transport->is_closing)
@@ -224,6 +242,14 @@ void wsu_transport_close(wsu_transport_t *transport, uint16_t code,
   }
   wsu_loop_watch_deadline(transport->loop, transport);
   wsu_transport_flush(transport);
+}
+
+void wsu_transport_hold(wsu_transport_t *transport, bool is_held) {
+  transport->is_held = is_held;
+  if (!is_held)
+    wsu_transport_process_later(transport);
+  if (!transport->is_closing)
+    transport->ops->wait(transport);
 }
 
 void wsu_transport_pause(wsu_transport_t *transport, bool is_paused) {

@@ -33,7 +33,8 @@ enum {
   WSU_NOTICE_DRAIN = 2,    /* the output was over the mark and is empty now */
   WSU_NOTICE_OUTPUT = 4,   /* streams: take the output with wsu_stream_take() */
   WSU_NOTICE_FINISH = 8,   /* nothing follows the output: streams end now */
-  WSU_NOTICE_ROOM = 16     /* streams: the input is used up, go on */
+  WSU_NOTICE_ROOM = 16,    /* streams: the input is used up, go on */
+  WSU_NOTICE_DEFLATED = 32 /* the owner's: a thread has sent a message */
 };
 
 typedef struct wsu_transport wsu_transport_t;
@@ -70,6 +71,7 @@ struct wsu_transport {
   uint64_t sent;      /* bytes that were taken for good */
   size_t unwritten;   /* streams: bytes that were taken, but not yet for good */
   uint64_t active_at; /* ms: when bytes came or went last */
+  void *deflate;      /* the owner's; NULL at first */
   uint32_t slot;      /* the owner's; WSU_NO_SLOT at first */
   int32_t corked_first; /* the owner's, three of them; -1, 0 and 0 at first */
   int32_t corked_last;
@@ -77,6 +79,7 @@ struct wsu_transport {
   uint8_t notices; /* the owner's: WSU_NOTICE_* that it has not looked at */
   bool is_blocked; /* nothing more is taken now */
   bool is_paused;
+  bool is_held;    /* what was received is still at work */
   bool is_shut;    /* our end of the bytes was announced */
   bool is_closing; /* nothing may be done any more */
   bool is_alive;   /* set whenever a byte arrives; the owner clears it */
@@ -116,6 +119,12 @@ void wsu_transport_limit_closing(wsu_transport_t *transport);
 
 /* Stops or goes on receiving. */
 void wsu_transport_pause(wsu_transport_t *transport, bool is_paused);
+
+/*
+ * Keeps what comes behind an event until that event is through: between a call
+ * with true, within on_event, and one with false.
+ */
+void wsu_transport_hold(wsu_transport_t *transport, bool is_held);
 
 /* Sends the output and ends the connection if it is done. */
 void wsu_transport_flush(wsu_transport_t *transport);

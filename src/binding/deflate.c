@@ -1,0 +1,662 @@
+#include "deflate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/utf8.h"
+#include "../io/work.h"
+#include "call.h"
+#include "cork.h"
+#include "env.h"
+#include "events.h"
+
+/* Compressed bytes that are inflated between two looks at what came out. */
+#define PIECE_SIZE 2048u
+
+/* Bytes of a message that come out on the loop; the rest does on a thread. */
+#define LOOP_OUTPUT_MAX (256u * 1024u)
+
+/* Bytes that buffers keep for the next message. */
+#define KEPT_CAPACITY (64u * 1024u)
+
+/* Bytes by which a frame may be longer than its payload was. */
+#define FRAME_GROWTH_MAX 128u
+
+/* What a connection has. */
+typedef struct wsu_deflate {
+  wsu_deflate_parameters_t agreed;
+  wsu_compressor_options_t options;
+  wsu_compressor_t *compressor;     /* dedicated; NULL: none, or at work */
+  wsu_decompressor_t *decompressor; /* the same */
+  wsu_queue_t used;                 /* in the pool's list, with a compressor */
+  uint64_t used_at;                 /* ms */
+} wsu_deflate_t;
+
+static wsu_deflate_t *deflate_of(const wsu_transport_t *transport) {
+  return transport->deflate;
+}
+
+void wsu_deflate_pool_init(wsu_deflate_pool_t *pool) {
+  *pool = (wsu_deflate_pool_t){0};
+  wsu_queue_init(&pool->used);
+}
+
+void wsu_deflate_pool_free(wsu_deflate_pool_t *pool) {
+  wsu_decompressor_free(pool->decompressor);
+  for (unsigned i = 0; i < WSU_COMPRESSORS_SHARED; i++)
+    wsu_compressor_free(pool->shared[i].compressor);
+  wsu_buffer_free(&pool->compressed);
+  wsu_buffer_free(&pool->inflated);
+  wsu_buffer_free(&pool->deflated);
+}
+
+/* Empties a buffer for the next message, with its memory unless it is large. */
+static void reuse(wsu_buffer_t *buffer) {
+  if (buffer->capacity > KEPT_CAPACITY) {
+    wsu_buffer_free(buffer);
+    return;
+  }
+  buffer->start = 0;
+  buffer->end = 0;
+}
+
+static void free_compressor(wsu_env_t *env, wsu_deflate_t *deflate) {
+  if (deflate->compressor == NULL)
+    return;
+  wsu_queue_remove(&deflate->used);
+  env->deflate.dedicated--;
+  wsu_compressor_free(deflate->compressor);
+  deflate->compressor = NULL;
+}
+
+void wsu_deflate_release(wsu_env_t *env, wsu_transport_t *transport) {
+  wsu_deflate_t *deflate = deflate_of(transport);
+
+  if (deflate == NULL)
+    return;
+  free_compressor(env, deflate);
+  wsu_decompressor_free(deflate->decompressor);
+  free(deflate);
+  transport->deflate = NULL;
+}
+
+/* Inflating. */
+
+/* What inflates the messages of a connection; NULL: there is no memory. */
+static wsu_decompressor_t *take_decompressor(wsu_env_t *env,
+                                             wsu_deflate_t *deflate) {
+  bool is_shared = deflate->agreed.client_no_context_takeover;
+  wsu_decompressor_t **place =
+      is_shared ? &env->deflate.decompressor : &deflate->decompressor;
+  wsu_decompressor_t *decompressor = *place;
+
+  *place = NULL;
+  if (decompressor != NULL)
+    return decompressor;
+  /* One of 15 bits inflates what any other would. */
+  return is_shared ? wsu_decompressor_new(15, false)
+                   : wsu_decompressor_new(
+                         deflate->agreed.client_max_window_bits, true);
+}
+
+/* `deflate` is NULL if its connection is gone. */
+static void give_decompressor(wsu_env_t *env, wsu_deflate_t *deflate,
+                              wsu_decompressor_t *decompressor,
+                              bool is_shared) {
+  if (is_shared && env->deflate.decompressor == NULL)
+    env->deflate.decompressor = decompressor;
+  else if (!is_shared && deflate != NULL)
+    deflate->decompressor = decompressor;
+  else
+    wsu_decompressor_free(decompressor);
+}
+
+/* A message that is inflated on a thread. */
+typedef struct inflation {
+  wsu_work_t work;
+  wsu_env_t *env;
+  double handle;
+  wsu_decompressor_t *decompressor;
+  wsu_buffer_t input;
+  wsu_buffer_t output;
+  size_t max_output;
+  int err;
+  bool is_binary;
+  bool is_validated;
+  bool is_shared; /* the decompressor */
+} inflation_t;
+
+static bool is_valid(const wsu_buffer_t *text) {
+  return wsu_buffer_length(text) == 0 ||
+         wsu_utf8_is_valid(wsu_buffer_bytes(text), wsu_buffer_length(text));
+}
+
+static void run_inflation(wsu_work_t *work) {
+  inflation_t *job = wsu_queue_element(work, inflation_t, work);
+
+  job->err = wsu_decompress(job->decompressor, wsu_buffer_bytes(&job->input),
+                            wsu_buffer_length(&job->input), true,
+                            job->max_output, &job->output);
+  if (job->err == 0 && job->is_validated && !is_valid(&job->output))
+    job->err = WSU_ERR_INVALID_UTF8;
+}
+
+static void deliver(wsu_env_t *env, wsu_transport_t *transport, int err,
+                    bool is_binary, const wsu_buffer_t *output) {
+  if (err)
+    wsu_connection_fail(&transport->connection, err);
+  else
+    wsu_events_deliver(env, transport, is_binary, wsu_buffer_bytes(output),
+                       wsu_buffer_length(output));
+}
+
+static void on_inflated(wsu_work_t *work) {
+  inflation_t *job = wsu_queue_element(work, inflation_t, work);
+  wsu_env_t *env = job->env;
+  wsu_transport_t *transport = NULL;
+
+  if (!env->is_exiting)
+    transport = wsu_slots_find(&env->slots, job->handle);
+  if (transport != NULL && transport->is_closing)
+    transport = NULL;
+  give_decompressor(env, transport == NULL ? NULL : deflate_of(transport),
+                    job->decompressor, job->is_shared);
+  if (transport != NULL) {
+    deliver(env, transport, job->err, job->is_binary, &job->output);
+    wsu_transport_hold(transport, false);
+  }
+  wsu_buffer_free(&job->input);
+  wsu_buffer_free(&job->output);
+  free(job);
+  if (env->is_exiting)
+    wsu_env_finish(env);
+  else
+    wsu_events_forget_slab(env);
+}
+
+/*
+ * Leaves the rest of a message to a thread: `len` bytes that are not inflated
+ * yet, behind what is in pool->inflated. False: there is no memory.
+ */
+static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
+                            wsu_decompressor_t *decompressor, bool is_binary,
+                            const uint8_t *bytes, size_t len,
+                            size_t max_output) {
+  inflation_t *job = calloc(1, sizeof(*job));
+
+  if (job == NULL)
+    return false;
+  if (wsu_buffer_append(&job->input, bytes, len) < 0) {
+    free(job);
+    return false;
+  }
+  job->work.run = run_inflation;
+  job->work.done = on_inflated;
+  job->env = env;
+  job->handle = wsu_slots_handle(&env->slots, transport);
+  job->decompressor = decompressor;
+  job->output = env->deflate.inflated;
+  job->max_output = max_output;
+  job->is_binary = is_binary;
+  job->is_validated =
+      !is_binary && !transport->connection.options.limits.skips_utf8_validation;
+  job->is_shared = deflate_of(transport)->agreed.client_no_context_takeover;
+  if (wsu_work_start(&job->work, &env->loop) != 0) {
+    wsu_buffer_free(&job->input);
+    free(job);
+    return false;
+  }
+  env->deflate.inflated = (wsu_buffer_t){0};
+  wsu_transport_hold(transport, true);
+  return true;
+}
+
+/* Inflates `bytes`, as far as the loop should. Returns bytes or an error. */
+static int inflate_some(wsu_deflate_pool_t *pool,
+                        wsu_decompressor_t *decompressor, const uint8_t *bytes,
+                        size_t len, size_t max_output, size_t *consumed) {
+  *consumed = 0;
+  do {
+    size_t n = len - *consumed < PIECE_SIZE ? len - *consumed : PIECE_SIZE;
+    int err = wsu_decompress(decompressor, bytes + *consumed, n,
+                             *consumed + n == len, max_output, &pool->inflated);
+
+    if (err)
+      return err;
+    *consumed += n;
+  } while (*consumed < len &&
+           wsu_buffer_length(&pool->inflated) < LOOP_OUTPUT_MAX);
+  return 0;
+}
+
+static int inflate_message(wsu_env_t *env, wsu_transport_t *transport,
+                           bool is_binary, const uint8_t *bytes, size_t len) {
+  const wsu_message_limits_t *limits = &transport->connection.options.limits;
+  wsu_deflate_pool_t *pool = &env->deflate;
+  wsu_deflate_t *deflate = deflate_of(transport);
+  size_t max_output = limits->max_payload < SIZE_MAX / 2
+                          ? (size_t)limits->max_payload
+                          : SIZE_MAX / 2;
+  wsu_decompressor_t *decompressor = take_decompressor(env, deflate);
+  size_t consumed;
+  int err;
+
+  if (decompressor == NULL)
+    return WSU_ERR_OUT_OF_MEMORY;
+  err = inflate_some(pool, decompressor, bytes, len, max_output, &consumed);
+  if (err == 0 && consumed < len) {
+    if (start_inflation(env, transport, decompressor, is_binary,
+                        bytes + consumed, len - consumed, max_output))
+      return 0;
+    err = WSU_ERR_OUT_OF_MEMORY;
+  }
+  give_decompressor(env, deflate, decompressor,
+                    deflate->agreed.client_no_context_takeover);
+  if (err == 0 && !is_binary && !limits->skips_utf8_validation &&
+      !is_valid(&pool->inflated))
+    err = WSU_ERR_INVALID_UTF8;
+  deliver(env, transport, err, is_binary, &pool->inflated);
+  return 0;
+}
+
+void wsu_deflate_on_message(wsu_env_t *env, wsu_transport_t *transport,
+                            const wsu_event_t *event) {
+  wsu_deflate_pool_t *pool = &env->deflate;
+  uint8_t *dest = wsu_buffer_reserve(&pool->compressed, event->length + 1,
+                                     event->length + 1);
+  int err;
+
+  if (dest == NULL) {
+    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
+    return;
+  }
+  if (wsu_connection_read(&transport->connection, dest) == 0) {
+    err =
+        inflate_message(env, transport, event->is_binary, dest, event->length);
+    if (err)
+      wsu_connection_fail(&transport->connection, err);
+  }
+  reuse(&pool->compressed);
+  reuse(&pool->inflated);
+}
+
+/* Compressing. */
+
+static bool is_same(const wsu_compressor_options_t *a,
+                    const wsu_compressor_options_t *b) {
+  return a->level == b->level && a->mem_level == b->mem_level &&
+         a->strategy == b->strategy && a->window_bits == b->window_bits;
+}
+
+/* A compressor that takes nothing over; it stays the pool's. */
+static wsu_compressor_t *shared_compressor(wsu_deflate_pool_t *pool,
+                                           const wsu_deflate_t *deflate) {
+  wsu_compressor_options_t options = deflate->options;
+  unsigned i;
+
+  options.takes_over = false;
+  for (i = 0; i < WSU_COMPRESSORS_SHARED; i++) {
+    if (pool->shared[i].compressor != NULL &&
+        is_same(&pool->shared[i].options, &options))
+      return pool->shared[i].compressor;
+  }
+  i = pool->next_shared;
+  pool->next_shared = (i + 1) % WSU_COMPRESSORS_SHARED;
+  wsu_compressor_free(pool->shared[i].compressor);
+  pool->shared[i].options = options;
+  pool->shared[i].compressor = wsu_compressor_new(&options);
+  return pool->shared[i].compressor;
+}
+
+/* Whether there is room for one more dedicated compressor. */
+static bool make_room(wsu_env_t *env, uint64_t now) {
+  wsu_deflate_pool_t *pool = &env->deflate;
+  wsu_deflate_t *oldest;
+
+  if (pool->dedicated < WSU_COMPRESSORS_MAX)
+    return true;
+  if (wsu_queue_is_empty(&pool->used))
+    return false;
+  oldest = wsu_queue_element(pool->used.next, wsu_deflate_t, used);
+  if (now - oldest->used_at < WSU_COMPRESSOR_QUIET)
+    return false;
+  free_compressor(env, oldest);
+  return true;
+}
+
+/* The compressor of a connection, made if it has none and may have one. */
+static wsu_compressor_t *dedicated_compressor(wsu_env_t *env,
+                                              wsu_deflate_t *deflate) {
+  wsu_deflate_pool_t *pool = &env->deflate;
+  uint64_t now = uv_now(env->loop.uv);
+
+  if (deflate->compressor == NULL) {
+    if (!make_room(env, now))
+      return NULL;
+    deflate->compressor = wsu_compressor_new(&deflate->options);
+    if (deflate->compressor == NULL)
+      return NULL;
+    pool->dedicated++;
+  }
+  deflate->used_at = now;
+  wsu_queue_remove(&deflate->used);
+  wsu_queue_push(&pool->used, &deflate->used);
+  return deflate->compressor;
+}
+
+static wsu_compressor_t *find_compressor(wsu_env_t *env,
+                                         wsu_deflate_t *deflate) {
+  wsu_compressor_t *compressor = NULL;
+
+  if (!deflate->agreed.server_no_context_takeover)
+    compressor = dedicated_compressor(env, deflate);
+  return compressor != NULL ? compressor
+                            : shared_compressor(&env->deflate, deflate);
+}
+
+/* The header of a frame whose payload has `len` bytes. */
+static size_t encode_header(uint8_t *dest, uint32_t first, bool is_compressed,
+                            bool starts, size_t len) {
+  wsu_frame_t frame = {
+      .fin = (first & 0x80) != 0,
+      .rsv1 = is_compressed && starts,
+      .opcode = first & 0x0f,
+      .length = len,
+  };
+
+  return wsu_frame_encode_header(dest, &frame);
+}
+
+/* Compresses to pool->deflated; a message that does not get smaller is plain.
+ */
+static int compress(wsu_env_t *env, wsu_compressor_t *compressor,
+                    const uint8_t *bytes, size_t len, uint32_t first,
+                    bool starts) {
+  return wsu_compress(compressor, bytes, len, starts, (first & 0x80) != 0,
+                      &env->deflate.deflated);
+}
+
+napi_value wsu_call_deflate(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  wsu_compressor_t *compressor;
+  wsu_buffer_t *deflated;
+  uint8_t header[WSU_FRAME_HEADER_MAX];
+  const uint8_t *payload;
+  uint8_t *frame;
+  size_t size;
+  size_t len;
+  uint32_t start;
+  uint32_t first;
+  bool starts;
+  int err;
+
+  if (transport == NULL || deflate_of(transport) == NULL)
+    return wsu_to_number(napi, -1);
+  WSU_TRY(napi, napi_get_value_uint32(napi, argv[1], &start));
+  WSU_TRY(napi, napi_get_value_uint32(napi, argv[2], &first));
+  len = first;
+  WSU_TRY(napi, napi_get_value_uint32(napi, argv[3], &first));
+  WSU_TRY(napi, napi_get_value_bool(napi, argv[4], &starts));
+  frame =
+      wsu_cork_at(env, start, len + WSU_FRAME_HEADER_MAX + FRAME_GROWTH_MAX);
+  compressor = find_compressor(env, deflate_of(transport));
+  if (frame == NULL || compressor == NULL)
+    return wsu_to_number(napi, -1);
+
+  deflated = &env->deflate.deflated;
+  payload = frame + WSU_FRAME_HEADER_MAX;
+  err = compress(env, compressor, payload, len, first, starts);
+  if (err < 0 || wsu_buffer_length(deflated) > len + FRAME_GROWTH_MAX) {
+    reuse(deflated);
+    return wsu_to_number(napi, -1);
+  }
+  if (err == 0) {
+    payload = wsu_buffer_bytes(deflated);
+    len = wsu_buffer_length(deflated);
+  }
+  size = encode_header(header, first, err == 0, starts, len);
+  if (len > 0)
+    memmove(frame + size, payload, len);
+  memcpy(frame, header, size);
+  reuse(deflated);
+  return wsu_to_number(napi, (double)(start + size + len));
+}
+
+/* A message that is compressed on a thread. */
+typedef struct deflation {
+  wsu_work_t work;
+  wsu_env_t *env;
+  double handle;
+  wsu_compressor_t *compressor;
+  wsu_buffer_t input;
+  wsu_buffer_t output;
+  uint32_t first;
+  int err;
+  bool starts;
+  bool is_dedicated;
+} deflation_t;
+
+static void run_deflation(wsu_work_t *work) {
+  deflation_t *job = wsu_queue_element(work, deflation_t, work);
+
+  job->err = wsu_compress(job->compressor, wsu_buffer_bytes(&job->input),
+                          wsu_buffer_length(&job->input), job->starts,
+                          (job->first & 0x80) != 0, &job->output);
+}
+
+static void send_deflated(deflation_t *job, wsu_transport_t *transport) {
+  const wsu_buffer_t *payload = job->err == 0 ? &job->output : &job->input;
+  uint8_t header[WSU_FRAME_HEADER_MAX];
+  size_t len = wsu_buffer_length(payload);
+  size_t size =
+      encode_header(header, job->first, job->err == 0, job->starts, len);
+
+  wsu_cork_send(job->env, transport,
+                (struct iovec[]){
+                    {header, size},
+                    {(void *)wsu_buffer_bytes(payload), len},
+                },
+                2);
+}
+
+/* Gives a dedicated compressor back; any other one was made for the job. */
+static void give_compressor(wsu_env_t *env, wsu_deflate_t *deflate,
+                            deflation_t *job) {
+  if (job->is_dedicated && deflate != NULL && deflate->compressor == NULL) {
+    deflate->compressor = job->compressor;
+    deflate->used_at = uv_now(env->loop.uv);
+    wsu_queue_push(&env->deflate.used, &deflate->used);
+    return;
+  }
+  if (job->is_dedicated)
+    env->deflate.dedicated--;
+  wsu_compressor_free(job->compressor);
+}
+
+static void on_deflated(wsu_work_t *work) {
+  deflation_t *job = wsu_queue_element(work, deflation_t, work);
+  wsu_env_t *env = job->env;
+  wsu_transport_t *transport = NULL;
+
+  if (!env->is_exiting)
+    transport = wsu_slots_find(&env->slots, job->handle);
+  if (transport != NULL && transport->is_closing)
+    transport = NULL;
+  give_compressor(env, transport == NULL ? NULL : deflate_of(transport), job);
+  if (transport != NULL && job->err < 0) {
+    wsu_transport_terminate(transport);
+  } else if (transport != NULL) {
+    send_deflated(job, transport);
+    if (!transport->is_closing)
+      wsu_events_on_notice(transport, WSU_NOTICE_DEFLATED);
+  }
+  wsu_buffer_free(&job->input);
+  wsu_buffer_free(&job->output);
+  free(job);
+  if (env->is_exiting)
+    wsu_env_finish(env);
+}
+
+/* A compressor that a thread may have. */
+static wsu_compressor_t *lend_compressor(wsu_env_t *env, wsu_deflate_t *deflate,
+                                         bool *is_dedicated) {
+  wsu_compressor_options_t options = deflate->options;
+  wsu_compressor_t *compressor = NULL;
+
+  if (!deflate->agreed.server_no_context_takeover)
+    compressor = dedicated_compressor(env, deflate);
+  *is_dedicated = compressor != NULL;
+  if (compressor != NULL) {
+    wsu_queue_remove(&deflate->used);
+    deflate->compressor = NULL;
+    return compressor;
+  }
+  options.takes_over = false;
+  return wsu_compressor_new(&options);
+}
+
+static bool start_deflation(wsu_env_t *env, wsu_transport_t *transport,
+                            const uint8_t *bytes, size_t len, uint32_t first,
+                            bool starts) {
+  wsu_deflate_t *deflate = deflate_of(transport);
+  deflation_t *job = calloc(1, sizeof(*job));
+
+  if (job == NULL)
+    return false;
+  if (wsu_buffer_append(&job->input, bytes, len) < 0)
+    goto fail;
+  job->compressor = lend_compressor(env, deflate, &job->is_dedicated);
+  if (job->compressor == NULL)
+    goto fail;
+  job->work.run = run_deflation;
+  job->work.done = on_deflated;
+  job->env = env;
+  job->handle = wsu_slots_handle(&env->slots, transport);
+  job->first = first;
+  job->starts = starts;
+  if (wsu_work_start(&job->work, &env->loop) == 0)
+    return true;
+  give_compressor(env, deflate, job);
+
+fail:
+  wsu_buffer_free(&job->input);
+  free(job);
+  return false;
+}
+
+napi_value wsu_call_deflate_later(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  napi_value result;
+  uint8_t *bytes;
+  size_t len;
+  uint32_t first;
+  bool starts;
+  bool has_begun = false;
+
+  if (transport != NULL && deflate_of(transport) != NULL) {
+    wsu_get_bytes(napi, argv[1], &bytes, &len);
+    WSU_TRY(napi, napi_get_value_uint32(napi, argv[2], &first));
+    WSU_TRY(napi, napi_get_value_bool(napi, argv[3], &starts));
+    has_begun = start_deflation(env, transport, bytes, len, first, starts);
+  }
+  WSU_TRY(napi, napi_get_boolean(napi, has_begun, &result));
+  return result;
+}
+
+/* The opening handshake. */
+
+static napi_value to_array(napi_env napi, const char *answer, size_t len,
+                           const wsu_deflate_parameters_t *agreed) {
+  const double numbers[] = {
+      agreed->server_no_context_takeover,
+      agreed->client_no_context_takeover,
+      agreed->server_max_window_bits,
+      agreed->client_max_window_bits,
+  };
+  napi_value array;
+  napi_value value;
+
+  WSU_TRY(napi, napi_create_array_with_length(napi, 5, &array));
+  WSU_TRY(napi, napi_create_string_latin1(napi, answer, len, &value));
+  WSU_TRY(napi, napi_set_element(napi, array, 0, value));
+  for (uint32_t i = 0; i < 4; i++) {
+    WSU_TRY(napi, napi_create_double(napi, numbers[i], &value));
+    WSU_TRY(napi, napi_set_element(napi, array, i + 1, value));
+  }
+  return array;
+}
+
+napi_value wsu_call_negotiate(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  char answer[WSU_DEFLATE_ANSWER_MAX];
+  wsu_deflate_options_t options;
+  wsu_deflate_parameters_t agreed;
+  uint32_t numbers[4];
+  wsu_text_t header;
+  napi_value null;
+  int len;
+
+  if (wsu_get_args(napi, info, argv) == NULL)
+    return NULL;
+  for (int i = 0; i < 4; i++)
+    WSU_TRY(napi, napi_get_value_uint32(napi, argv[1 + i], &numbers[i]));
+  options = (wsu_deflate_options_t){
+      .server_no_context_takeover = (wsu_takeover_t)numbers[0],
+      .client_no_context_takeover = (wsu_takeover_t)numbers[1],
+      .server_max_window_bits = (uint8_t)numbers[2],
+      .client_max_window_bits = (uint8_t)numbers[3],
+  };
+  WSU_TRY(napi, napi_get_null(napi, &null));
+  if (!wsu_copy_text(napi, argv[0], &header)) {
+    wsu_throw_last_error(napi);
+    return NULL;
+  }
+  if (header.bytes == NULL)
+    return null;
+  len = wsu_deflate_negotiate(header, &options, &agreed, answer);
+  free((void *)header.bytes);
+  if (len == 0)
+    return null;
+  return len < 0 ? NULL : to_array(napi, answer, (size_t)len, &agreed);
+}
+
+napi_value wsu_call_use_deflate(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  wsu_deflate_t *deflate = NULL;
+  int32_t numbers[7];
+  napi_value result;
+
+  if (transport != NULL && transport->deflate == NULL)
+    deflate = calloc(1, sizeof(*deflate));
+  if (deflate != NULL) {
+    for (int i = 0; i < 7; i++) {
+      if (napi_get_value_int32(napi, argv[1 + i], &numbers[i]) != napi_ok)
+        numbers[i] = 0;
+    }
+    deflate->agreed = (wsu_deflate_parameters_t){
+        .server_no_context_takeover = numbers[0] != 0,
+        .client_no_context_takeover = numbers[1] != 0,
+        .server_max_window_bits = (uint8_t)numbers[2],
+        .client_max_window_bits = (uint8_t)numbers[3],
+    };
+    deflate->options = (wsu_compressor_options_t){
+        .level = numbers[4],
+        .mem_level = numbers[5],
+        .strategy = numbers[6],
+        .window_bits = numbers[2],
+        .takes_over = numbers[0] == 0,
+    };
+    wsu_queue_init(&deflate->used);
+    transport->deflate = deflate;
+    transport->connection.options.uses_deflate = true;
+    transport->connection.decoder.allows_rsv1 = true;
+  }
+  WSU_TRY(napi, napi_get_boolean(napi, deflate != NULL, &result));
+  return result;
+}

@@ -1,0 +1,96 @@
+/*
+ * permessage-deflate for connections (RFC 7692): which compressor and which
+ * decompressor serves whom, on the loop or on a thread.
+ *
+ * Where no context is taken over, the connections of an environment share.
+ * Dedicated decompressors live as long as their connections. Dedicated
+ * compressors are limited in number: a connection that finds none left, since
+ * all others are in use, compresses with a shared one, which the peer cannot
+ * tell from a context that was never referred to.
+ */
+#ifndef WSU_BINDING_DEFLATE_H
+#define WSU_BINDING_DEFLATE_H
+
+#include <node_api.h>
+#include <stdbool.h>
+
+#include "../core/buffer.h"
+#include "../core/connection.h"
+#include "../core/deflate.h"
+#include "../core/extension.h"
+#include "../io/queue.h"
+
+struct wsu_env;
+struct wsu_transport;
+
+/* Dedicated compressors of an environment: 36 MiB with zlib's defaults. */
+#define WSU_COMPRESSORS_MAX 128u
+
+/* ms without use after which another connection may have a compressor. */
+#define WSU_COMPRESSOR_QUIET 1000u
+
+/* Shared compressors of different options that are kept. */
+#define WSU_COMPRESSORS_SHARED 4u
+
+/* What an environment has for all of its connections. */
+typedef struct wsu_deflate_pool {
+  wsu_decompressor_t *decompressor; /* the shared one; NULL: none, or lent */
+  struct {
+    wsu_compressor_options_t options;
+    wsu_compressor_t *compressor;
+  } shared[WSU_COMPRESSORS_SHARED];
+  unsigned next_shared; /* the one that has to go for another */
+  wsu_queue_t used;     /* dedicated compressors, the least recent one first */
+  unsigned dedicated;   /* how many those are */
+  wsu_buffer_t compressed; /* of the message that is being read */
+  wsu_buffer_t inflated;
+  wsu_buffer_t deflated;
+} wsu_deflate_pool_t;
+
+void wsu_deflate_pool_init(wsu_deflate_pool_t *pool);
+void wsu_deflate_pool_free(wsu_deflate_pool_t *pool);
+
+/* The connection is gone: frees what it has for compression. */
+void wsu_deflate_release(struct wsu_env *env, struct wsu_transport *transport);
+
+/*
+ * A compressed message is complete: reads and inflates it, and hands it over
+ * with wsu_events_deliver(), now or when a thread is done. Until then the
+ * connection receives nothing.
+ */
+void wsu_deflate_on_message(struct wsu_env *env,
+                            struct wsu_transport *transport,
+                            const wsu_event_t *event);
+
+/*
+ * negotiate(header, serverNoContextTakeover, clientNoContextTakeover,
+ * serverMaxWindowBits, clientMaxWindowBits): the first two are of
+ * wsu_takeover_t and the others as in wsu_deflate_options_t. Undefined if the
+ * handshake has to be refused, null if permessage-deflate is not offered, or an
+ * array: the value of the answer's header, and what was agreed on of the four.
+ */
+napi_value wsu_call_negotiate(napi_env napi, napi_callback_info info);
+
+/*
+ * useDeflate(handle, serverNoContextTakeover, clientNoContextTakeover,
+ * serverMaxWindowBits, clientMaxWindowBits, level, memLevel, strategy), before
+ * anything is received. Returns whether there is memory for it.
+ */
+napi_value wsu_call_use_deflate(napi_env napi, napi_callback_info info);
+
+/*
+ * deflate(handle, start, length, first, starts): compresses what stands in the
+ * cork, behind WSU_FRAME_HEADER_MAX bytes at `start`, to one frame at `start`.
+ * `first` is the first byte of its header, without RSV1, and `starts` whether a
+ * message begins. Returns the offset behind the frame, or -1 if that failed.
+ */
+napi_value wsu_call_deflate(napi_env napi, napi_callback_info info);
+
+/*
+ * deflateLater(handle, bytes, first, starts): the same on a thread for bytes
+ * from anywhere, of which it takes a copy; the frame is sent from there, and
+ * DEFLATED is noticed then. Returns whether that has begun.
+ */
+napi_value wsu_call_deflate_later(napi_env napi, napi_callback_info info);
+
+#endif
