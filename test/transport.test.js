@@ -1,0 +1,195 @@
+'use strict';
+
+// What carries a connection, where it could lose, mix up or give up too early.
+
+const assert = require('node:assert');
+const { spawn } = require('node:child_process');
+const readline = require('node:readline');
+const { Duplex } = require('node:stream');
+
+const { WebSocket, isWs, modulePath } = require('./helpers/implementation');
+const { once } = require('./helpers/events');
+const { encodeFrame } = require('./helpers/frame');
+const { RawClient } = require('./helpers/raw-client');
+const {
+  closeServers,
+  createConnection,
+  createServer,
+} = require('./helpers/server');
+
+const children = new Set();
+
+/** Runs a script in a process of its own; `lines` is what it prints. */
+function runScript(source) {
+  const child = spawn(process.execPath, ['-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = [];
+  const reader = readline.createInterface({ input: child.stdout });
+  children.add(child);
+  reader.on('line', (line) => lines.push(line));
+  const exited = once(child, 'close').then(([code]) => code);
+  return { lines, reader, exited };
+}
+
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+  await closeServers();
+});
+
+describe('A connection that ended while its events wait for their turn', () => {
+  it('does not send to the one that came after it', async () => {
+    const server = await createServer({
+      allowSynchronousEvents: false,
+      onConnection(ws) {
+        ws.on('message', (data) => ws.send(`echo of ${data}`));
+      },
+    });
+    const first = await server.open();
+    const close = once(first.ws, 'close');
+    const secrets = Array.from({ length: 200 }, (_, i) =>
+      encodeFrame({ opcode: 'text', payload: `secret ${i}` }),
+    );
+    await new Promise((resolve) => {
+      first.client.socket.write(Buffer.concat(secrets), resolve);
+    });
+    first.client.reset();
+    const others = [];
+    for (let i = 0; i < 5; i++) others.push(await server.open());
+    await close;
+    for (const { client } of others) {
+      client.send({ opcode: 'text', payload: 'a' });
+      const { payload } = await client.frame();
+      assert.strictEqual(payload.toString(), 'echo of a');
+    }
+  });
+});
+
+describe('A process', () => {
+  it('does not end while a connection is paused, and hears of its reset', async () => {
+    const { lines, reader, exited } = runScript(`
+      const { WebSocketServer } = require(${JSON.stringify(modulePath)});
+      const wss = new WebSocketServer({ host: '127.0.0.1', port: 0 }, () => {
+        console.log(wss.address().port);
+      });
+      wss.on('connection', (ws) => {
+        ws.on('close', (code) => console.log('close', code));
+        ws.pause();
+        wss.close();
+      });
+    `);
+    const [port] = await once(reader, 'line');
+    const client = await RawClient.open(Number(port), { isTls: false });
+    client.reset();
+    assert.strictEqual(await exited, 0);
+    assert.deepStrictEqual(lines.slice(1), ['close 1006']);
+  });
+
+  it('does not end before the closing handshake over a stream has timed out', async () => {
+    const { lines, exited } = runScript(`
+      const { Duplex } = require('stream');
+      const { WebSocket } = require(${JSON.stringify(modulePath)});
+      const ws = new WebSocket(null, undefined, {
+        autoPong: true,
+        closeTimeout: 50,
+      });
+      const duplex = new Duplex({
+        read() {},
+        write: (chunk, encoding, callback) => callback(),
+      });
+      ws.setSocket(duplex, Buffer.alloc(0), {
+        allowSynchronousEvents: true,
+        maxPayload: 0,
+        skipUTF8Validation: false,
+      });
+      ws.on('close', (code) => console.log('close', code));
+      ws.close();
+    `);
+    assert.strictEqual(await exited, 0);
+    assert.deepStrictEqual(lines, ['close 1006']);
+  });
+});
+
+describe('The binaryType "fragments"', () => {
+  it('that is set in the middle of a message loses nothing of it', async () => {
+    const { client, ws } = await createConnection();
+    const ping = once(ws, 'ping');
+    client.send({ opcode: 'binary', payload: 'first', fin: false });
+    client.send({ opcode: 'ping' });
+    await ping;
+    ws.binaryType = 'fragments';
+    const message = once(ws, 'message');
+    client.send({ opcode: 'continuation', payload: 'second' });
+    const [fragments, isBinary] = await message;
+    assert.deepStrictEqual(fragments.map(String), ['first', 'second']);
+    assert.strictEqual(isBinary, true);
+  });
+});
+
+describe('A stream', () => {
+  /** A WebSocket over a stream, whose write() is `write`. */
+  function open(write) {
+    const duplex = new Duplex({ read() {}, write() {} });
+    const ws = new WebSocket(null, undefined, {
+      autoPong: true,
+      closeTimeout: 1000,
+    });
+    duplex.write = write;
+    ws.setSocket(duplex, Buffer.alloc(0), {
+      allowSynchronousEvents: true,
+      maxPayload: 0,
+      skipUTF8Validation: false,
+    });
+    return { duplex, ws };
+  }
+
+  if (!isWs) {
+    it('may call back before it says that it is full', async () => {
+      const chunks = [];
+      const { ws } = open((chunk, callback) => {
+        chunks.push(chunk);
+        callback();
+        return false;
+      });
+      for (let i = 0; i < 3; i++) {
+        await new Promise((resolve) => ws.send('foo', resolve));
+      }
+      assert.strictEqual(
+        Buffer.concat(chunks).toString('hex'),
+        '8103666f6f'.repeat(3),
+      );
+      ws.terminate();
+    });
+  }
+
+  it('of 1 MiB in a piece is read to its end', async () => {
+    const { duplex, ws } = open((chunk, encoding, callback) => {
+      process.nextTick(typeof encoding === 'function' ? encoding : callback);
+      return true;
+    });
+    const payload = Buffer.alloc(1024 * 1024, 'x');
+    for (let i = 0; i < 3; i++) {
+      const message = once(ws, 'message');
+      duplex.push(encodeFrame({ opcode: 'binary', payload }));
+      const [data] = await message;
+      assert.strictEqual(Buffer.compare(data, payload), 0);
+    }
+    ws.terminate();
+  });
+});
+
+describe('The options of a WebSocketServer', () => {
+  if (!isWs) {
+    it('name the transport', async () => {
+      const { WebSocketServer } = require(modulePath);
+      assert.throws(
+        () => new WebSocketServer({ noServer: true, transport: 'foo' }),
+        /"transport" option must be one of auto, stream/,
+      );
+      for (const transport of [undefined, null, 'auto', 'stream']) {
+        assert.ok(new WebSocketServer({ noServer: true, transport }));
+      }
+    });
+  }
+});
