@@ -15,6 +15,9 @@ module.exports = {
   CLOSED: 3,
   READY_STATES: ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'],
 
+  /** The first bit of a frame (RFC 6455, 5.2). */
+  FIN: 0x80,
+
   /** Opcodes of RFC 6455, 11.8. */
   OPCODE_CONTINUATION: 0x0,
   OPCODE_TEXT: 0x1,

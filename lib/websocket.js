@@ -2,15 +2,12 @@
 
 const EventEmitter = require('events');
 
-const {
-  CONTROL_PAYLOAD_MAX,
-  closeReason,
-  isValidCloseCode,
-} = require('./close-code');
+const { closeReason, isValidCloseCode } = require('./close-code');
 const eventTarget = require('./event-target');
 const native = require('./native');
+const outgoing = require('./outgoing');
 const sender = require('./sender');
-const { byteLength, fromBytes, isBlob, toBytes } = require('./data');
+const { fromBytes, isBlob } = require('./data');
 const { register } = require('./dispatch');
 const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
@@ -24,9 +21,8 @@ const {
   CLOSING,
   CONNECTING,
   EMPTY_BUFFER,
+  FIN,
   OPCODE_BINARY,
-  OPCODE_CLOSE,
-  OPCODE_CONTINUATION,
   OPCODE_PING,
   OPCODE_PONG,
   OPCODE_TEXT,
@@ -34,12 +30,6 @@ const {
   READY_STATES,
   kWebSocket,
 } = require('./constants');
-
-const FIN = 0x80;
-
-/** What is done when a socket is closed too early. */
-const READING_BLOB = 'the blob was being read';
-const COMPRESSING = 'data was being compressed';
 
 /** Those whose getters are enumerable in `ws`, too. */
 const ENUMERABLE_PROPERTIES = [
@@ -53,22 +43,6 @@ const ENUMERABLE_PROPERTIES = [
 ];
 
 /**
- * The bytes of a Blob.
- *
- * @param {Blob} blob
- * @param {Function} [callback] called with the error if it cannot be read
- * @return {Promise<Buffer>}
- */
-async function readBlob(blob, callback) {
-  try {
-    return Buffer.from(await blob.arrayBuffer());
-  } catch (err) {
-    if (callback) process.nextTick(callback, err);
-    throw err;
-  }
-}
-
-/**
  * Emits the next event of a WebSocket that emits one in a turn of the loop.
  *
  * @param {WebSocket} ws
@@ -79,12 +53,6 @@ function runDeferred(ws) {
   if (ws._deferred.length > 0) setImmediate(runDeferred, ws);
   else if (ws._handle !== -1) ws._updateReading();
   event();
-}
-
-/** Bytes of what a user sends. */
-function sizeOf(data) {
-  if (typeof data === 'string') return Buffer.byteLength(data);
-  return isBlob(data) ? data.size : byteLength(toBytes(data));
 }
 
 /** The socket that a WebSocket has taken over is gone. */
@@ -260,7 +228,7 @@ class WebSocket extends EventEmitter {
    * @throws {RangeError} if there is more data
    */
   ping(data, mask, callback) {
-    this._sendControl(OPCODE_PING, data, mask, callback);
+    outgoing.sendControl(this, OPCODE_PING, data, mask, callback);
   }
 
   /**
@@ -272,7 +240,7 @@ class WebSocket extends EventEmitter {
    * @throws {RangeError} if there is more data
    */
   pong(data, mask, callback) {
-    this._sendControl(OPCODE_PONG, data, mask, callback);
+    outgoing.sendControl(this, OPCODE_PONG, data, mask, callback);
   }
 
   /**
@@ -294,7 +262,7 @@ class WebSocket extends EventEmitter {
     }
     if (typeof data === 'number') data = data.toString();
     if (this._readyState !== OPEN) {
-      this._refuse(data, callback);
+      outgoing.refuse(this, data, callback);
       return;
     }
     let opcode = typeof data === 'string' ? OPCODE_TEXT : OPCODE_BINARY;
@@ -313,15 +281,17 @@ class WebSocket extends EventEmitter {
     }
     const payload = data || EMPTY_BUFFER;
 
+    // What has begun compressed can only go on so.
+    if (this._isFragmenting) compress = this._isCompressing;
     if (compress && !mask) {
-      this._sendCompressed(payload, opcode, fin, callback);
+      outgoing.sendCompressed(this, payload, opcode, fin, callback);
     } else if (
       this._jobs === null &&
       (data instanceof Uint8Array || !isBlob(data))
     ) {
-      this._sendFrame(payload, opcode, fin, mask, callback);
+      outgoing.sendFrame(this, payload, opcode, fin, mask, callback);
     } else {
-      this._sendLater(payload, opcode, fin, mask, callback);
+      outgoing.sendLater(this, payload, opcode, fin, mask, callback);
     }
   }
 
@@ -402,175 +372,6 @@ class WebSocket extends EventEmitter {
     this._open(openStream(socket, list), socket, options);
   }
 
-  _refuse(data, callback) {
-    if (this._readyState === CONNECTING) {
-      throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
-    }
-    if (data) {
-      this._unsentBytes += isBlob(data) ? data.size : byteLength(toBytes(data));
-    }
-    if (callback) {
-      process.nextTick(
-        callback,
-        new Error(
-          `WebSocket is not open: readyState ${this._readyState} ` +
-            `(${READY_STATES[this._readyState]})`,
-        ),
-      );
-    }
-  }
-
-  /** A message, or a fragment of one, of a connection with compression. */
-  _sendCompressed(data, opcode, fin, callback) {
-    const size = sizeOf(data);
-
-    if (
-      this._jobs === null &&
-      size <= sender.CORK_PAYLOAD_MAX &&
-      !isBlob(data)
-    ) {
-      this._deflateFrame(data, size, opcode, fin, callback);
-      return;
-    }
-    this._unsentBytes += size;
-    this._addJob(async () => {
-      const bytes = isBlob(data) ? await readBlob(data, callback) : data;
-
-      this._unsentBytes -= size;
-      if (this._refuseLate(callback, READING_BLOB)) return;
-      if (size <= sender.CORK_PAYLOAD_MAX) {
-        this._deflateFrame(bytes, size, opcode, fin, callback);
-      } else {
-        await this._deflateLater(toBytes(bytes), opcode, fin, callback);
-      }
-    });
-  }
-
-  /** Compresses on the loop: a trip to a thread would take longer. */
-  _deflateFrame(data, size, opcode, fin, callback) {
-    const starts = !this._isFragmenting;
-
-    if (starts) this._isCompressing = size >= this._threshold;
-    if (!this._isCompressing) {
-      this._sendFrame(data, opcode, fin, false, callback);
-      return;
-    }
-    const first = this._begin(opcode, fin);
-
-    // Without memory the message is lost, and with it the connection.
-    if (!sender.sendDeflated(this, data, size, first, starts)) this.terminate();
-    if (callback) sender.addCallback(this, callback);
-  }
-
-  /** Compresses on a thread; frames that come meanwhile wait behind it. */
-  async _deflateLater(bytes, opcode, fin, callback) {
-    const starts = !this._isFragmenting;
-
-    if (starts) this._isCompressing = byteLength(bytes) >= this._threshold;
-    if (!this._isCompressing) {
-      this._sendFrame(bytes, opcode, fin, false, callback);
-      return;
-    }
-    const size = byteLength(bytes);
-    const first = this._begin(opcode, fin);
-
-    this._unsentBytes += size;
-    native.flush();
-    await new Promise((resolve) => {
-      this._onDeflated = resolve;
-      if (!native.deflateLater(this._handle, bytes, first, starts)) {
-        this.terminate();
-        resolve();
-      }
-    });
-    this._onDeflated = null;
-    this._unsentBytes -= size;
-    if (!this._refuseLate(callback, COMPRESSING) && callback) {
-      sender.addCallback(this, callback);
-    }
-  }
-
-  /**
-   * Whether it is too late to send, and then calls back with an error.
-   *
-   * @param {Function} [callback]
-   * @param {string} when what was being done when the socket was closed
-   * @return {boolean}
-   */
-  _refuseLate(callback, when) {
-    if (this._handle !== -1 && !this._isMuted) return false;
-    if (callback) {
-      process.nextTick(
-        callback,
-        new Error(`The socket was closed while ${when}`),
-      );
-    }
-    return true;
-  }
-
-  /** The first byte of the next frame of a message. */
-  _begin(opcode, fin) {
-    const first = fin | (this._isFragmenting ? OPCODE_CONTINUATION : opcode);
-
-    this._isFragmenting = fin === 0;
-    return first;
-  }
-
-  _send(data, first) {
-    if (typeof data === 'string') sender.sendText(this, first, data);
-    else sender.sendBytes(this, first, toBytes(data));
-  }
-
-  _sendFrame(data, opcode, fin, mask, callback) {
-    const first =
-      opcode < OPCODE_CLOSE ? this._begin(opcode, fin) : fin | opcode;
-
-    if (mask) sender.sendMasked(this, first, toBytes(data));
-    else this._send(data, first);
-    if (callback) sender.addCallback(this, callback);
-  }
-
-  _sendControl(opcode, data, mask, callback) {
-    if (typeof data === 'function') {
-      callback = data;
-      data = mask = undefined;
-    } else if (typeof mask === 'function') {
-      callback = mask;
-      mask = undefined;
-    }
-    if (typeof data === 'number') data = data.toString();
-    if (mask === undefined) mask = !this._isServer;
-    if (this._readyState !== OPEN) {
-      this._refuse(data, callback);
-      return;
-    }
-    const isLater = isBlob(data);
-    const payload = isLater ? data : toBytes(data || EMPTY_BUFFER);
-
-    if ((isLater ? data.size : byteLength(payload)) > CONTROL_PAYLOAD_MAX) {
-      throw new RangeError('The data size must not be greater than 125 bytes');
-    }
-    if (isLater || this._jobs !== null) {
-      this._sendLater(payload, opcode, FIN, mask, callback);
-    } else {
-      this._sendFrame(payload, opcode, FIN, mask, callback);
-    }
-  }
-
-  /** A Blob is read first; frames that come meanwhile wait behind it. */
-  _sendLater(data, opcode, fin, mask, callback) {
-    const size = sizeOf(data);
-
-    this._unsentBytes += size;
-    this._addJob(async () => {
-      const bytes = isBlob(data) ? await readBlob(data, callback) : data;
-
-      this._unsentBytes -= size;
-      if (this._refuseLate(callback, READING_BLOB)) return;
-      this._sendFrame(bytes, opcode, fin, mask, callback);
-    });
-  }
-
   /** Sends a close frame behind all that was sent before. */
   _closeInOrder(code, reason) {
     if (this._jobs === null) {
@@ -604,28 +405,6 @@ class WebSocket extends EventEmitter {
     if (this._deferred.length > 1) return;
     this._updateReading();
     setImmediate(runDeferred, this);
-  }
-
-  _addJob(job) {
-    if (this._jobs === null) {
-      this._jobs = [job];
-      this._runJobs();
-    } else {
-      this._jobs.push(job);
-    }
-  }
-
-  async _runJobs() {
-    while (this._jobs.length > 0) {
-      try {
-        await this._jobs.shift()();
-      } catch (err) {
-        // A Blob that cannot be read leaves a message with a hole.
-        this.terminate();
-        process.nextTick(() => this.emit('error', err));
-      }
-    }
-    this._jobs = null;
   }
 
   /** A binary message, and the lengths of its fragments. */

@@ -1,0 +1,245 @@
+'use strict';
+
+// Messages and control frames of a WebSocket on their way out: in order, though
+// a Blob has to be read first, and large messages are compressed on a thread.
+
+const native = require('./native');
+const sender = require('./sender');
+const { CONTROL_PAYLOAD_MAX } = require('./close-code');
+const { byteLength, isBlob, toBytes } = require('./data');
+const {
+  CONNECTING,
+  EMPTY_BUFFER,
+  FIN,
+  OPCODE_CLOSE,
+  OPCODE_CONTINUATION,
+  OPEN,
+  READY_STATES,
+} = require('./constants');
+
+/** What is done when a socket is closed too early. */
+const READING_BLOB = 'the blob was being read';
+const COMPRESSING = 'data was being compressed';
+
+/**
+ * The bytes of a Blob.
+ *
+ * @param {Blob} blob
+ * @param {Function} [callback] called with the error if it cannot be read
+ * @return {Promise<Buffer>}
+ */
+async function readBlob(blob, callback) {
+  try {
+    return Buffer.from(await blob.arrayBuffer());
+  } catch (err) {
+    if (callback) process.nextTick(callback, err);
+    throw err;
+  }
+}
+
+/** Bytes of what a user sends. */
+function sizeOf(data) {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return isBlob(data) ? data.size : byteLength(toBytes(data));
+}
+
+function refuse(ws, data, callback) {
+  if (ws._readyState === CONNECTING) {
+    throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
+  }
+  if (data) {
+    ws._unsentBytes += isBlob(data) ? data.size : byteLength(toBytes(data));
+  }
+  if (callback) {
+    process.nextTick(
+      callback,
+      new Error(
+        `WebSocket is not open: readyState ${ws._readyState} ` +
+          `(${READY_STATES[ws._readyState]})`,
+      ),
+    );
+  }
+}
+
+/** A message, or a fragment of one, of a connection with compression. */
+function sendCompressed(ws, data, opcode, fin, callback) {
+  const size = sizeOf(data);
+
+  if (ws._jobs === null && size <= sender.CORK_PAYLOAD_MAX && !isBlob(data)) {
+    deflateFrame(ws, data, size, opcode, fin, callback);
+    return;
+  }
+  ws._unsentBytes += size;
+  addJob(ws, async () => {
+    const bytes = isBlob(data) ? await readBlob(data, callback) : data;
+
+    ws._unsentBytes -= size;
+    if (refuseLate(ws, callback, READING_BLOB)) return;
+    if (size <= sender.CORK_PAYLOAD_MAX) {
+      deflateFrame(ws, bytes, size, opcode, fin, callback);
+    } else {
+      await deflateLater(ws, toBytes(bytes), opcode, fin, callback);
+    }
+  });
+}
+
+/** Compresses on the loop: a trip to a thread would take longer. */
+function deflateFrame(ws, data, size, opcode, fin, callback) {
+  const starts = !ws._isFragmenting;
+
+  if (starts) ws._isCompressing = size >= ws._threshold;
+  if (!ws._isCompressing) {
+    sendFrame(ws, data, opcode, fin, false, callback);
+    return;
+  }
+  const first = begin(ws, opcode, fin);
+
+  // Without memory the message is lost, and with it the connection.
+  if (!sender.sendDeflated(ws, data, size, first, starts)) ws.terminate();
+  if (callback) sender.addCallback(ws, callback);
+}
+
+/** Compresses on a thread; frames that come meanwhile wait behind it. */
+async function deflateLater(ws, bytes, opcode, fin, callback) {
+  const starts = !ws._isFragmenting;
+
+  if (starts) ws._isCompressing = byteLength(bytes) >= ws._threshold;
+  if (!ws._isCompressing) {
+    sendFrame(ws, bytes, opcode, fin, false, callback);
+    return;
+  }
+  const size = byteLength(bytes);
+  const first = begin(ws, opcode, fin);
+
+  ws._unsentBytes += size;
+  native.flush();
+  await new Promise((resolve) => {
+    ws._onDeflated = resolve;
+    if (!native.deflateLater(ws._handle, bytes, first, starts)) {
+      ws.terminate();
+      resolve();
+    }
+  });
+  ws._onDeflated = null;
+  ws._unsentBytes -= size;
+  if (!refuseLate(ws, callback, COMPRESSING) && callback) {
+    sender.addCallback(ws, callback);
+  }
+}
+
+/**
+ * Whether it is too late to send, and then calls back with an error.
+ *
+ * @param {Function} [callback]
+ * @param {string} when what was being done when the socket was closed
+ * @return {boolean}
+ */
+function refuseLate(ws, callback, when) {
+  if (ws._handle !== -1 && !ws._isMuted) return false;
+  if (callback) {
+    process.nextTick(
+      callback,
+      new Error(`The socket was closed while ${when}`),
+    );
+  }
+  return true;
+}
+
+/** The first byte of the next frame of a message. */
+function begin(ws, opcode, fin) {
+  const first = fin | (ws._isFragmenting ? OPCODE_CONTINUATION : opcode);
+
+  ws._isFragmenting = fin === 0;
+  return first;
+}
+
+function send(ws, data, first) {
+  if (typeof data === 'string') sender.sendText(ws, first, data);
+  else sender.sendBytes(ws, first, toBytes(data));
+}
+
+/** A frame that is not compressed. */
+function sendFrame(ws, data, opcode, fin, mask, callback) {
+  let first = fin | opcode;
+
+  if (opcode < OPCODE_CLOSE) {
+    if (!ws._isFragmenting) ws._isCompressing = false;
+    first = begin(ws, opcode, fin);
+  }
+
+  if (mask) sender.sendMasked(ws, first, toBytes(data));
+  else send(ws, data, first);
+  if (callback) sender.addCallback(ws, callback);
+}
+
+function sendControl(ws, opcode, data, mask, callback) {
+  if (typeof data === 'function') {
+    callback = data;
+    data = mask = undefined;
+  } else if (typeof mask === 'function') {
+    callback = mask;
+    mask = undefined;
+  }
+  if (typeof data === 'number') data = data.toString();
+  if (mask === undefined) mask = !ws._isServer;
+  if (ws._readyState !== OPEN) {
+    refuse(ws, data, callback);
+    return;
+  }
+  const isLater = isBlob(data);
+  const payload = isLater ? data : toBytes(data || EMPTY_BUFFER);
+
+  if ((isLater ? data.size : byteLength(payload)) > CONTROL_PAYLOAD_MAX) {
+    throw new RangeError('The data size must not be greater than 125 bytes');
+  }
+  if (isLater || ws._jobs !== null) {
+    sendLater(ws, payload, opcode, FIN, mask, callback);
+  } else {
+    sendFrame(ws, payload, opcode, FIN, mask, callback);
+  }
+}
+
+/** A Blob is read first; frames that come meanwhile wait behind it. */
+function sendLater(ws, data, opcode, fin, mask, callback) {
+  const size = sizeOf(data);
+
+  ws._unsentBytes += size;
+  addJob(ws, async () => {
+    const bytes = isBlob(data) ? await readBlob(data, callback) : data;
+
+    ws._unsentBytes -= size;
+    if (refuseLate(ws, callback, READING_BLOB)) return;
+    sendFrame(ws, bytes, opcode, fin, mask, callback);
+  });
+}
+
+function addJob(ws, job) {
+  if (ws._jobs === null) {
+    ws._jobs = [job];
+    runJobs(ws);
+  } else {
+    ws._jobs.push(job);
+  }
+}
+
+async function runJobs(ws) {
+  while (ws._jobs.length > 0) {
+    try {
+      await ws._jobs.shift()();
+    } catch (err) {
+      // A Blob that cannot be read leaves a message with a hole.
+      ws.terminate();
+      process.nextTick(() => ws.emit('error', err));
+    }
+  }
+  ws._jobs = null;
+}
+
+module.exports = {
+  addJob,
+  refuse,
+  sendCompressed,
+  sendControl,
+  sendFrame,
+  sendLater,
+};
