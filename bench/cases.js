@@ -2,9 +2,9 @@
 
 /**
  * What is measured. `load` holds flags of the load generator, true for one that
- * takes no value; with `tls` only servers that speak it take part. `targets`
- * says how many times the messages per CPU second of each peer `ws-upgrade` has
- * to reach.
+ * takes no value; with `tls` or `deflate` only servers that can do so take part.
+ * `targets` says how many times the messages per CPU second of each peer
+ * `ws-upgrade` has to reach.
  *
  * @type {{name: string, title: string, load: object, targets: object}[]}
  */
@@ -68,5 +68,79 @@ module.exports = [
       type: 'binary',
     },
     targets: { ws: 1.2, 'ws+bufferutil': 1.2 },
+  },
+  {
+    name: 'deflate-200b',
+    title: 'Compressed, 200 B JSON, 64 connections, 1 in flight',
+    load: {
+      deflate: 'no-takeover',
+      connections: 64,
+      'in-flight': 1,
+      size: 200,
+      type: 'json',
+    },
+    targets: { ws: 5.0, uws: 1.0 },
+  },
+  {
+    name: 'deflate-200b-x8',
+    title: 'Compressed, 200 B JSON, 64 connections, 8 in flight',
+    load: {
+      deflate: 'no-takeover',
+      connections: 64,
+      'in-flight': 8,
+      size: 200,
+      type: 'json',
+    },
+    targets: { ws: 5.0, uws: 1.0 },
+  },
+  {
+    name: 'deflate-1k',
+    title: 'Compressed, 1 KiB JSON, 64 connections, 1 in flight',
+    load: {
+      deflate: 'no-takeover',
+      connections: 64,
+      'in-flight': 1,
+      size: 1024,
+      type: 'json',
+    },
+    targets: { ws: 5.0, uws: 1.0 },
+  },
+  {
+    name: 'deflate-1k-x8',
+    title: 'Compressed, 1 KiB JSON, 64 connections, 8 in flight',
+    load: {
+      deflate: 'no-takeover',
+      connections: 64,
+      'in-flight': 8,
+      size: 1024,
+      type: 'json',
+    },
+    targets: { ws: 5.0, uws: 1.0 },
+  },
+  {
+    name: 'deflate-200b-takeover',
+    title:
+      'Compressed with context takeover, 200 B JSON, 64 connections, 1 in flight',
+    load: {
+      deflate: 'takeover',
+      connections: 64,
+      'in-flight': 1,
+      size: 200,
+      type: 'json',
+    },
+    targets: { ws: 4.0 },
+  },
+  {
+    name: 'deflate-1k-takeover',
+    title:
+      'Compressed with context takeover, 1 KiB JSON, 64 connections, 1 in flight',
+    load: {
+      deflate: 'takeover',
+      connections: 64,
+      'in-flight': 1,
+      size: 1024,
+      type: 'json',
+    },
+    targets: { ws: 4.0 },
   },
 ];

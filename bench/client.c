@@ -1,5 +1,7 @@
 #include "client.h"
 
+#include "json.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +15,13 @@ enum {
   ID_OFFSET = 7,
   ID_SIZE = 8,
   /* So many bytes at either end of each echo are compared. */
-  EDGE = 16
+  EDGE = 16,
+  /* A connection repeats a JSON text after so many bytes at the earliest: twice
+     the window of deflate (RFC 1951, 2), or with context takeover a server
+     would find each message in its history. */
+  JSON_PERIOD = 2 * 32768,
+  /* RFC 7692, 6: the first reserved bit says that a message is compressed. */
+  RSV1 = 0x40
 };
 
 static const uint8_t mask[MASK_SIZE] = {0x37, 0xfa, 0x21, 0x3d};
@@ -36,10 +44,11 @@ void *allocate(size_t count, size_t size) {
   return memory;
 }
 
-/* Writes the header of a masked client frame and returns its length. */
-static size_t write_header(uint8_t *out, uint8_t opcode, size_t size) {
+/* Writes the header of a masked client frame and returns its length. `first`
+   has the opcode and the reserved bits. */
+static size_t write_header(uint8_t *out, uint8_t first, size_t size) {
   size_t len = 2;
-  out[0] = (uint8_t)(0x80 | opcode);
+  out[0] = (uint8_t)(0x80 | first);
   if (size < 126) {
     out[1] = (uint8_t)(0x80 | size);
   } else {
@@ -55,9 +64,18 @@ static size_t write_header(uint8_t *out, uint8_t opcode, size_t size) {
 
 void traffic_init(traffic_t *traffic) {
   uint8_t header[MAX_SERVER_HEADER + MASK_SIZE];
-  traffic->header_len = write_header(header, traffic->opcode, traffic->size);
-  traffic->frame_len = traffic->header_len + traffic->size;
-  traffic->ring_len = traffic->frame_len * traffic->in_flight;
+  size_t header_len = write_header(header, traffic->opcode, traffic->size);
+  traffic->ring_count = traffic->in_flight;
+  if (traffic->is_json) {
+    if (traffic->size < JSON_SIZE_MIN) {
+      fail("--size: JSON has %d bytes at least", JSON_SIZE_MIN);
+    }
+    size_t count = (JSON_PERIOD + traffic->size - 1) / traffic->size;
+    if (count > traffic->ring_count) {
+      traffic->ring_count = (uint32_t)count;
+    }
+  }
+  traffic->ring_size = (header_len + traffic->size) * traffic->ring_count;
 }
 
 uint8_t *traffic_payload(const traffic_t *traffic) {
@@ -83,26 +101,92 @@ uint8_t *traffic_payload(const traffic_t *traffic) {
   return payload;
 }
 
+/* Writes the text or the bytes of one message, unmasked. */
+static void write_message(const client_t *client, const traffic_t *traffic,
+                          const uint8_t *payload, uint32_t slot, uint8_t *out) {
+  char id[ID_SIZE + 1];
+  snprintf(id, sizeof id, "%04x%04x", client->index & 0xffff, slot & 0xffff);
+  if (traffic->is_json) {
+    json_write(out, traffic->size, client->index * traffic->ring_count + slot);
+  } else {
+    memcpy(out, payload, traffic->size);
+  }
+  for (size_t i = 0; i < ID_SIZE && ID_OFFSET + i < traffic->size; i++) {
+    out[ID_OFFSET + i] = (uint8_t)id[i];
+  }
+}
+
+/* Writes the frame of a message and returns its length. */
+static size_t write_frame(const traffic_t *traffic, uint8_t *frame,
+                          const uint8_t *message) {
+  size_t size = traffic->size;
+  uint8_t first = traffic->opcode;
+  uint8_t *payload = NULL;
+  if (traffic->deflate != NULL) {
+    payload = allocate(size, 1);
+    size = traffic->deflate->compress(message, size, payload);
+    if (size == 0) {
+      fail("a message of %zu bytes cannot be compressed", traffic->size);
+    }
+    first |= RSV1;
+    message = payload;
+  }
+  size_t len = write_header(frame, first, size);
+  for (size_t i = 0; i < size; i++) {
+    frame[len + i] = message[i] ^ mask[i % MASK_SIZE];
+  }
+  free(payload);
+  return len + size;
+}
+
 void client_encode(client_t *client, const traffic_t *traffic,
                    const uint8_t *payload) {
-  client->ring = allocate(2, traffic->ring_len);
-  for (uint32_t slot = 0; slot < traffic->in_flight; slot++) {
-    char id[ID_SIZE + 1];
-    snprintf(id, sizeof id, "%04x%04x", client->index & 0xffff, slot & 0xffff);
-    uint8_t *frame = client->ring + slot * traffic->frame_len;
-    size_t len = write_header(frame, traffic->opcode, traffic->size);
-    for (size_t i = 0; i < traffic->size; i++) {
-      bool is_id = i >= ID_OFFSET && i < ID_OFFSET + ID_SIZE;
-      uint8_t byte = is_id ? (uint8_t)id[i - ID_OFFSET] : payload[i];
-      frame[len + i] = byte ^ mask[i % MASK_SIZE];
+  uint32_t count = traffic->ring_count;
+  size_t size = traffic->size;
+  uint8_t *message = allocate(size + 1, 1);
+  compressed_t *compressed = &client->compressed;
+  client->ring = allocate(2, traffic->ring_size);
+  client->offsets = allocate(count + 1, sizeof *client->offsets);
+  if (traffic->deflate != NULL) {
+    compressed->texts = allocate(count, size);
+    compressed->part = allocate(size, 1);
+    if (!traffic->deflate->takeover) {
+      compressed->known_lens = allocate(count, sizeof(size_t));
+      compressed->known = allocate(count, size);
     }
   }
-  memcpy(client->ring + traffic->ring_len, client->ring, traffic->ring_len);
+  for (uint32_t slot = 0; slot < count; slot++) {
+    size_t offset = client->offsets[slot];
+    write_message(client, traffic, payload, slot, message);
+    client->offsets[slot + 1] =
+        offset + write_frame(traffic, client->ring + offset, message);
+    if (traffic->deflate != NULL) {
+      memcpy(compressed->texts + slot * size, message, size);
+    }
+  }
+  memcpy(client->ring + client->offsets[count], client->ring,
+         client->offsets[count]);
+  free(message);
+}
+
+/* The length of a frame of the ring. */
+static size_t frame_len(const client_t *client, uint32_t slot) {
+  return client->offsets[slot + 1] - client->offsets[slot];
+}
+
+static uint32_t next_slot(const traffic_t *traffic, uint32_t slot) {
+  return slot + 1 == traffic->ring_count ? 0 : slot + 1;
 }
 
 void client_queue(client_t *client, const traffic_t *traffic, uint32_t count) {
+  size_t len = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    len += frame_len(client, client->next_queued);
+    client->next_queued = next_slot(traffic, client->next_queued);
+  }
   client->outstanding += count;
-  client->unsent += count * traffic->frame_len;
+  client->unechoed += len;
+  client->unsent += len;
 }
 
 const uint8_t *client_unsent(const client_t *client) {
@@ -110,10 +194,11 @@ const uint8_t *client_unsent(const client_t *client) {
 }
 
 void client_sent(client_t *client, const traffic_t *traffic, size_t len) {
+  size_t ring_len = client->offsets[traffic->ring_count];
   client->unsent -= len;
   client->send_offset += len;
-  if (client->send_offset >= traffic->ring_len) {
-    client->send_offset -= traffic->ring_len;
+  if (client->send_offset >= ring_len) {
+    client->send_offset -= ring_len;
   }
 }
 
@@ -142,14 +227,20 @@ static bool equals_payload(const uint8_t *masked, size_t pos,
   return difference == 0;
 }
 
+__attribute__((noreturn)) static void fail_difference(const client_t *client,
+                                                      size_t from, size_t to) {
+  fail("connection %" PRIu32 ": the payload of echo %" PRIu64
+       " differs from what was sent (within bytes %zu to %zu)",
+       client->index, client->echoes, from, to);
+}
+
 /* The first echo of a connection is compared as a whole, later ones at both
    ends: the load must stay cheaper than the server that it measures. */
 static void check_payload(const client_t *client, const traffic_t *traffic,
                           const uint8_t *bytes, size_t len) {
-  const uint8_t *masked = client->ring +
-                          client->next_echo * traffic->frame_len +
-                          traffic->header_len;
   size_t size = traffic->size;
+  const uint8_t *masked =
+      client->ring + client->offsets[client->next_echo + 1] - size;
   size_t pos = client->payload_pos;
   size_t end = pos + len;
   bool equal = true;
@@ -167,9 +258,44 @@ static void check_payload(const client_t *client, const traffic_t *traffic,
     }
   }
   if (!equal) {
-    fail("connection %" PRIu32 ": the payload of echo %" PRIu64
-         " differs from what was sent (within bytes %zu to %zu)",
-         client->index, client->echoes, pos, end);
+    fail_difference(client, pos, end);
+  }
+}
+
+/* Checks the whole payload of a compressed echo. */
+static void check_compressed(client_t *client, const traffic_t *traffic,
+                             const uint8_t *payload) {
+  const deflate_t *deflate = traffic->deflate;
+  compressed_t *compressed = &client->compressed;
+  uint32_t slot = client->next_echo;
+  size_t size = traffic->size;
+  size_t len = client->payload_len;
+  if (!deflate->takeover && len > 0 && len == compressed->known_lens[slot] &&
+      memcmp(payload, compressed->known + slot * size, len) == 0) {
+    return;
+  }
+  if (!deflate->inflates_to(&compressed->session, payload, len,
+                            compressed->texts + slot * size, size)) {
+    fail_difference(client, 0, len);
+  }
+  if (!deflate->takeover) {
+    compressed->known_lens[slot] = len;
+    memcpy(compressed->known + slot * size, payload, len);
+  }
+}
+
+/* Takes the next bytes of a compressed payload. It is checked once it has come
+   as a whole, which nearly always is at once. */
+static void take_compressed(client_t *client, const traffic_t *traffic,
+                            const uint8_t *bytes, size_t len) {
+  uint8_t *part = client->compressed.part;
+  if (len == client->payload_len) {
+    check_compressed(client, traffic, bytes);
+    return;
+  }
+  memcpy(part + client->payload_pos, bytes, len);
+  if (client->payload_pos + len == client->payload_len) {
+    check_compressed(client, traffic, part);
   }
 }
 
@@ -196,10 +322,7 @@ static void check_header(const client_t *client, const traffic_t *traffic) {
   uint8_t opcode = header[0] & 0x0f;
   uint64_t length = payload_length(header);
   uint32_t index = client->index;
-  if ((header[0] & 0x70) != 0) {
-    fail("connection %" PRIu32 ": a frame with reserved bits: %02x", index,
-         header[0]);
-  }
+  uint8_t reserved = traffic->deflate != NULL ? RSV1 : 0;
   if ((header[1] & 0x80) != 0) {
     fail("connection %" PRIu32 ": a masked frame from the server", index);
   }
@@ -213,7 +336,17 @@ static void check_header(const client_t *client, const traffic_t *traffic) {
          "opcode %u, fin 1",
          index, opcode, header[0] >> 7, traffic->opcode);
   }
-  if (length != traffic->size) {
+  if ((header[0] & 0x70) != reserved) {
+    fail("connection %" PRIu32 ": a frame with reserved bits %02x, not %02x%s",
+         index, header[0] & 0x70, reserved,
+         (reserved & ~header[0]) != 0 ? ": the echo is not compressed" : "");
+  }
+  if (reserved == RSV1 && length >= traffic->size) {
+    fail("connection %" PRIu32 ": an echo of %zu bytes grew to %" PRIu64
+         " compressed ones",
+         index, traffic->size, length);
+  }
+  if (reserved == 0 && length != traffic->size) {
     fail("connection %" PRIu32 ": an echo of %" PRIu64 " bytes instead of %zu",
          index, length, traffic->size);
   }
@@ -222,8 +355,8 @@ static void check_header(const client_t *client, const traffic_t *traffic) {
     fail("connection %" PRIu32 ": a length that is not minimally encoded",
          index);
   }
-  if (client->outstanding * traffic->frame_len <
-      client->unsent + traffic->frame_len) {
+  if (client->unechoed <
+      client->unsent + frame_len(client, client->next_echo)) {
     fail("connection %" PRIu32 ": an echo of a message not yet sent", index);
   }
 }
@@ -246,10 +379,15 @@ uint32_t client_receive(client_t *client, const traffic_t *traffic,
       client->in_payload = true;
       client->header_len = 0;
       client->payload_pos = 0;
+      client->payload_len = (size_t)payload_length(client->header);
     }
-    size_t missing = traffic->size - client->payload_pos;
+    size_t missing = client->payload_len - client->payload_pos;
     size_t part = len < missing ? len : missing;
-    check_payload(client, traffic, bytes, part);
+    if (traffic->deflate == NULL) {
+      check_payload(client, traffic, bytes, part);
+    } else {
+      take_compressed(client, traffic, bytes, part);
+    }
     client->payload_pos += part;
     bytes += part;
     len -= part;
@@ -258,10 +396,9 @@ uint32_t client_receive(client_t *client, const traffic_t *traffic,
     }
     client->in_payload = false;
     client->outstanding--;
+    client->unechoed -= frame_len(client, client->next_echo);
     client->echoes++;
-    if (++client->next_echo == traffic->in_flight) {
-      client->next_echo = 0;
-    }
+    client->next_echo = next_slot(traffic, client->next_echo);
     completed++;
   }
 }

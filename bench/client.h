@@ -5,6 +5,7 @@
 #ifndef WSU_BENCH_CLIENT_H
 #define WSU_BENCH_CLIENT_H
 
+#include "deflate.h"
 #include "transport.h"
 
 #include <stdbool.h>
@@ -19,35 +20,63 @@ enum { MAX_SERVER_HEADER = 10 };
 /* What all connections of a run have in common. */
 typedef struct {
   uint8_t opcode;
-  /* Payload bytes of each message. */
+  /* Whether each message is a JSON text of its own. Else all messages are the
+     same, but for the identity in each. */
+  bool is_json;
+  /* NULL: messages are sent as they are. Needs is_json, since each message and
+     each echo has to be compressed. */
+  const deflate_t *deflate;
+  /* Bytes of each message, before they are compressed. */
   size_t size;
   /* Messages on the way on each connection. */
   uint32_t in_flight;
-  /* Set by traffic_init: bytes of a frame's header, of a frame, and of
-     in_flight frames. */
-  size_t header_len;
-  size_t frame_len;
-  size_t ring_len;
+  /* Set by traffic_init: messages that a connection sends before it begins
+     again with the first, and bytes that it needs for its ring at most. */
+  uint32_t ring_count;
+  size_t ring_size;
 } traffic_t;
+
+/* What a client keeps to check compressed echoes. */
+typedef struct {
+  /* The text of each message of the ring. */
+  uint8_t *texts;
+  /* Without context takeover the same message has the same echo, so that one
+     that equals the echo that was inflated before needs no inflating: for each
+     message, the length of that payload, 0 for none yet, and the payload. */
+  size_t *known_lens;
+  uint8_t *known;
+  /* The part of a payload that has come, where it did not come as a whole. */
+  uint8_t *part;
+  void *session;
+} compressed_t;
 
 typedef struct {
   channel_t channel;
   uint32_t index;
-  /* The in_flight frames of this connection, and then the same once more: what
+  /* For the caller: messages that may still be queued. */
+  uint32_t quota;
+  /* The ring_count frames of this connection, and then the same once more: what
      is unsent is always one contiguous piece. */
   uint8_t *ring;
+  /* Where in the ring each frame begins, and the length of all. */
+  size_t *offsets;
   size_t send_offset;
   size_t unsent;
   bool waits_for_writable;
-  /* Messages queued and not yet echoed, and the frame whose echo is next. */
+  /* Messages queued and not yet echoed, the bytes of their frames, and the
+     frames that are queued next and whose echo is next. */
   uint32_t outstanding;
+  size_t unechoed;
+  uint32_t next_queued;
   uint32_t next_echo;
   uint64_t echoes;
   /* The frame that is being received. */
   bool in_payload;
   uint8_t header_len;
   uint8_t header[MAX_SERVER_HEADER];
+  size_t payload_len;
   size_t payload_pos;
+  compressed_t compressed;
 } client_t;
 
 /* Prints a message and ends the program with status 1. */
@@ -57,15 +86,15 @@ __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format,
 /* calloc that fails. */
 void *allocate(size_t count, size_t size);
 
-/* Computes the lengths from opcode, size and in_flight. */
+/* Computes what the other members lead to. */
 void traffic_init(traffic_t *traffic);
 
 /* Returns the payload that all messages start from, size bytes, to be freed by
-   the caller: JSON in ASCII, or bytes of every value. */
+   the caller: text in ASCII, or bytes of every value. */
 uint8_t *traffic_payload(const traffic_t *traffic);
 
-/* Encodes the frames of a connection: the payload, with an identity of
-   connection and message in it. */
+/* Encodes the frames of a connection: the payload, or a JSON text, with an
+   identity of connection and message in it. */
 void client_encode(client_t *client, const traffic_t *traffic,
                    const uint8_t *payload);
 

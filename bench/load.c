@@ -13,10 +13,11 @@
 #define _GNU_SOURCE
 
 #include "client.h"
+#include "handshake.h"
+#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -32,37 +33,23 @@
 #include <unistd.h>
 
 enum {
-  HANDSHAKE_SECONDS = 5,
   DRAIN_SECONDS = 5,
+  MESSAGES_SECONDS = 600,
   MAX_EVENTS = 1024,
   RECEIVE_SIZE = 512 * 1024
 };
 
-/* The sample of RFC 6455, 1.3, saves this program a SHA-1. */
-static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
-static const char accept_key[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-
-typedef struct {
-  const char *host;
-  const char *port;
-  const char *path;
-  uint32_t connections;
-  double warmup;
-  double duration;
-  pid_t pid;
-} options_t;
-
 typedef struct {
   options_t options;
-  const transport_t *transport;
-  traffic_t traffic;
   client_t *clients;
   int epoll_fd;
   clockid_t server_clock;
   uint8_t *receive_buf;
   uint64_t echoes;
+  uint64_t received;
   uint64_t outstanding;
-  bool draining;
+  /* Whether to end when nothing is outstanding. */
+  bool is_finite;
 } load_t;
 
 typedef struct {
@@ -70,6 +57,7 @@ typedef struct {
   double server_cpu;
   double load_cpu;
   uint64_t echoes;
+  uint64_t received;
 } sample_t;
 
 static double seconds(clockid_t clock) {
@@ -88,6 +76,7 @@ static sample_t take_sample(const load_t *load) {
       .server_cpu = seconds(load->server_clock),
       .load_cpu = seconds(CLOCK_PROCESS_CPUTIME_ID),
       .echoes = load->echoes,
+      .received = load->received,
   };
 }
 
@@ -106,11 +95,11 @@ static void watch(const load_t *load, client_t *client, int operation,
 /* Hands what is unsent to the transport in one call. What it or the socket does
    not take waits for the socket to become writable. */
 static void flush(const load_t *load, client_t *client) {
-  const transport_t *transport = load->transport;
+  const transport_t *transport = load->options.transport;
   ssize_t sent =
       transport->send(&client->channel, client_unsent(client), client->unsent);
   if (sent >= 0) {
-    client_sent(client, &load->traffic, (size_t)sent);
+    client_sent(client, &load->options.traffic, (size_t)sent);
   } else if (errno != EAGAIN && errno != EINTR) {
     fail("connection %" PRIu32 ": send: %s", client->index, strerror(errno));
   }
@@ -121,13 +110,16 @@ static void flush(const load_t *load, client_t *client) {
 }
 
 static void send_messages(load_t *load, client_t *client, uint32_t count) {
-  client_queue(client, &load->traffic, count);
+  if (load->is_finite) {
+    client->quota -= count;
+  }
+  client_queue(client, &load->options.traffic, count);
   load->outstanding += count;
   flush(load, client);
 }
 
 static void on_readable(load_t *load, client_t *client) {
-  const transport_t *transport = load->transport;
+  const transport_t *transport = load->options.transport;
   uint32_t completed = 0;
   do {
     ssize_t received =
@@ -143,22 +135,24 @@ static void on_readable(load_t *load, client_t *client) {
            " echoes",
            client->index, client->echoes);
     }
-    completed += client_receive(client, &load->traffic, load->receive_buf,
-                                (size_t)received);
+    load->received += (uint64_t)received;
+    completed += client_receive(client, &load->options.traffic,
+                                load->receive_buf, (size_t)received);
     /* This ends: nothing is sent here that could be echoed. */
   } while (transport->has_unread(&client->channel));
   load->echoes += completed;
   load->outstanding -= completed;
-  if (completed > 0 && !load->draining) {
-    send_messages(load, client, completed);
+  uint32_t next = completed < client->quota ? completed : client->quota;
+  if (next > 0) {
+    send_messages(load, client, next);
   }
 }
 
-/* Serves the sockets until the deadline, or while draining until nothing is
+/* Serves the sockets until the deadline, or while finite until nothing is
    outstanding. */
 static void run_until(load_t *load, double deadline) {
   static struct epoll_event events[MAX_EVENTS];
-  while (!load->draining || load->outstanding > 0) {
+  while (!load->is_finite || load->outstanding > 0) {
     double left = deadline - seconds(CLOCK_MONOTONIC);
     if (left <= 0) {
       return;
@@ -198,59 +192,6 @@ static int connect_socket(const struct addrinfo *address) {
   return fd;
 }
 
-/* Sends the opening handshake and checks the answer. The socket is blocking up
-   to here, and the server has nothing to say after its answer. */
-static void upgrade(const load_t *load, client_t *client) {
-  const options_t *options = &load->options;
-  const transport_t *transport = load->transport;
-  char request[1024];
-  int request_len = snprintf(request, sizeof request,
-                             "GET %s HTTP/1.1\r\n"
-                             "Host: %s:%s\r\n"
-                             "Upgrade: websocket\r\n"
-                             "Connection: Upgrade\r\n"
-                             "Sec-WebSocket-Key: %s\r\n"
-                             "Sec-WebSocket-Version: 13\r\n\r\n",
-                             options->path, options->host, options->port, key);
-  if (request_len < 0 || (size_t)request_len >= sizeof request) {
-    fail("host and path are too long");
-  }
-  if (transport->send(&client->channel, (const uint8_t *)request,
-                      (size_t)request_len) != request_len) {
-    fail("connection %" PRIu32 ": handshake: %s", client->index,
-         strerror(errno));
-  }
-  char response[4096];
-  size_t len = 0;
-  char *end = NULL;
-  while (end == NULL) {
-    ssize_t received = transport->receive(
-        &client->channel, (uint8_t *)response + len, sizeof response - 1 - len);
-    if (received < 0 && errno == EAGAIN) {
-      fail("connection %" PRIu32 ": no answer to the handshake within %d s",
-           client->index, HANDSHAKE_SECONDS);
-    }
-    if (received <= 0) {
-      fail("connection %" PRIu32 ": no complete answer to the handshake: %s",
-           client->index,
-           received < 0 ? strerror(errno) : "the server ended it");
-    }
-    len += (size_t)received;
-    response[len] = '\0';
-    end = strstr(response, "\r\n\r\n");
-  }
-  if (strncmp(response, "HTTP/1.1 101 ", 13) != 0) {
-    fail("connection %" PRIu32 ": the server refused it: %.*s", client->index,
-         (int)strcspn(response, "\r\n"), response);
-  }
-  if (strstr(response, accept_key) == NULL) {
-    fail("connection %" PRIu32 ": wrong Sec-WebSocket-Accept", client->index);
-  }
-  if (end + 4 != response + len) {
-    fail("connection %" PRIu32 ": the server spoke first", client->index);
-  }
-}
-
 static void connect_clients(load_t *load) {
   const options_t *options = &load->options;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -259,14 +200,14 @@ static void connect_clients(load_t *load) {
   if (error != 0) {
     fail("%s: %s", options->host, gai_strerror(error));
   }
-  uint8_t *payload = traffic_payload(&load->traffic);
+  uint8_t *payload = traffic_payload(&load->options.traffic);
   for (uint32_t i = 0; i < options->connections; i++) {
     client_t *client = &load->clients[i];
     client->index = i;
     client->channel.fd = connect_socket(address);
-    load->transport->open(&client->channel);
-    upgrade(load, client);
-    client_encode(client, &load->traffic, payload);
+    load->options.transport->open(&client->channel);
+    handshake(options, client);
+    client_encode(client, &load->options.traffic, payload);
     if (fcntl(client->channel.fd, F_SETFL, O_NONBLOCK) != 0) {
       fail("fcntl: %s", strerror(errno));
     }
@@ -276,104 +217,12 @@ static void connect_clients(load_t *load) {
   freeaddrinfo(address);
 }
 
-static double parse_number(const char *name, const char *text, double min,
-                           double max) {
-  char *end;
-  double number = strtod(text, &end);
-  if (end == text || *end != '\0' || !(number >= min && number <= max)) {
-    fail("--%s: '%s' is not a number from %.0f to %.0f", name, text, min, max);
-  }
-  return number;
-}
-
-static uint32_t parse_count(const char *name, const char *text, uint32_t min,
-                            uint32_t max) {
-  double number = parse_number(name, text, min, max);
-  uint32_t count = (uint32_t)number;
-  if (number != count) {
-    fail("--%s: '%s' is not a whole number", name, text);
-  }
-  return count;
-}
-
-static uint8_t parse_type(const char *text) {
-  if (strcmp(text, "text") == 0) {
-    return OPCODE_TEXT;
-  }
-  if (strcmp(text, "binary") == 0) {
-    return OPCODE_BINARY;
-  }
-  fail("--type: '%s' is neither text nor binary", text);
-}
-
-static void set_option(load_t *load, const char *name, const char *value) {
-  options_t *options = &load->options;
-  traffic_t *traffic = &load->traffic;
-  if (strcmp(name, "host") == 0) {
-    options->host = value;
-  } else if (strcmp(name, "port") == 0) {
-    parse_count(name, value, 1, UINT16_MAX);
-    options->port = value;
-  } else if (strcmp(name, "path") == 0) {
-    options->path = value;
-  } else if (strcmp(name, "connections") == 0) {
-    options->connections = parse_count(name, value, 1, 20000);
-  } else if (strcmp(name, "in-flight") == 0) {
-    traffic->in_flight = parse_count(name, value, 1, 65536);
-  } else if (strcmp(name, "size") == 0) {
-    traffic->size = parse_count(name, value, 0, 1 << 28);
-  } else if (strcmp(name, "type") == 0) {
-    traffic->opcode = parse_type(value);
-  } else if (strcmp(name, "warmup") == 0) {
-    options->warmup = parse_number(name, value, 0, 3600);
-  } else if (strcmp(name, "duration") == 0) {
-    options->duration = parse_number(name, value, 0, 3600);
-  } else if (strcmp(name, "tls") == 0) {
-#ifdef WITH_TLS
-    load->transport = &tls_transport;
-#else
-    fail("--tls: this program was compiled without TLS");
-#endif
-  } else {
-    options->pid = (pid_t)parse_count(name, value, 1, INT32_MAX);
-  }
-}
-
-static void parse_options(load_t *load, int argc, char **argv) {
-  static const struct option names[] = {
-      {"host", required_argument, NULL, 0},
-      {"port", required_argument, NULL, 0},
-      {"path", required_argument, NULL, 0},
-      {"connections", required_argument, NULL, 0},
-      {"in-flight", required_argument, NULL, 0},
-      {"size", required_argument, NULL, 0},
-      {"type", required_argument, NULL, 0},
-      {"warmup", required_argument, NULL, 0},
-      {"duration", required_argument, NULL, 0},
-      {"tls", no_argument, NULL, 0},
-      {"pid", required_argument, NULL, 0},
-      {NULL, 0, NULL, 0},
-  };
-  int found = 0;
-  int result;
-  while ((result = getopt_long(argc, argv, "", names, &found)) == 0) {
-    set_option(load, names[found].name, optarg);
-  }
-  if (result != -1) {
-    exit(EXIT_FAILURE);
-  }
-  if (optind < argc) {
-    fail("unexpected argument '%s'", argv[optind]);
-  }
-  if (load->options.port == NULL || load->options.pid == 0) {
-    fail("--port and --pid are needed");
-  }
-}
-
 static void prepare(load_t *load) {
   const options_t *options = &load->options;
-  traffic_init(&load->traffic);
-  if (2.0 * (double)load->traffic.ring_len * options->connections > 1 << 30) {
+  const traffic_t *traffic = &options->traffic;
+  traffic_init(&load->options.traffic);
+  double copies = traffic->deflate != NULL ? 4 : 2;
+  if (copies * (double)traffic->ring_size * options->connections > 1 << 30) {
     fail("connections x in-flight x size is too much: all frames are kept in "
          "memory, twice, and the limit is 1 GiB");
   }
@@ -394,48 +243,96 @@ static void prepare(load_t *load) {
   }
 }
 
-static void report(const load_t *load, sample_t from, sample_t to) {
+static void report(sample_t from, sample_t to) {
   double wall = to.wall - from.wall;
   double cpu = to.server_cpu - from.server_cpu;
   uint64_t messages = to.echoes - from.echoes;
   printf("{\"messages\":%" PRIu64 ",\"wall\":%.6f,\"cpu\":%.6f,"
          "\"perCpuSecond\":%.1f,\"perSecond\":%.1f,\"loadCpu\":%.6f,"
-         "\"errors\":%" PRIu64 "}\n",
+         "\"echoSize\":%.1f}\n",
          messages, wall, cpu, cpu > 0 ? (double)messages / cpu : 0,
          wall > 0 ? (double)messages / wall : 0, to.load_cpu - from.load_cpu,
-         load->outstanding);
+         messages > 0 ? (double)(to.received - from.received) / (double)messages
+                      : 0);
+}
+
+/* Lets each connection send `quota` more messages, and the first of them. */
+static void start_messages(load_t *load, uint32_t quota) {
+  for (uint32_t i = 0; i < load->options.connections; i++) {
+    client_t *client = &load->clients[i];
+    client->quota = quota;
+    send_messages(load, client, load->options.traffic.in_flight);
+  }
+}
+
+/* Waits for what is outstanding. */
+static void drain(load_t *load, double limit) {
+  run_until(load, seconds(CLOCK_MONOTONIC) + limit);
+  if (load->outstanding > 0) {
+    fail("%" PRIu64 " messages were not echoed within %.0f s",
+         load->outstanding, limit);
+  }
+}
+
+/* Loads the server for the measured window. */
+static void run_window(load_t *load) {
+  const options_t *options = &load->options;
+  start_messages(load, UINT32_MAX);
+  run_until(load, seconds(CLOCK_MONOTONIC) + options->warmup);
+  sample_t from = take_sample(load);
+  run_until(load, from.wall + options->duration);
+  sample_t to = take_sample(load);
+  load->is_finite = true;
+  for (uint32_t i = 0; i < options->connections; i++) {
+    load->clients[i].quota = 0;
+  }
+  drain(load, DRAIN_SECONDS);
+  report(from, to);
+  if (to.echoes == from.echoes) {
+    fail("no echo within the measured window");
+  }
+}
+
+/* Loads the server with a number of messages at each line that it reads, and
+   says when they are echoed, with the mean of the bytes that came for each. The
+   connections stay until the input ends. */
+static void run_on_demand(load_t *load) {
+  load->is_finite = true;
+  printf("connected\n");
+  fflush(stdout);
+  int byte;
+  while ((byte = getchar()) != EOF) {
+    if (byte == '\n') {
+      uint64_t echoes = load->echoes;
+      uint64_t received = load->received;
+      start_messages(load, load->options.messages);
+      drain(load, MESSAGES_SECONDS);
+      printf("echoed %.1f\n", (double)(load->received - received) /
+                                  (double)(load->echoes - echoes));
+      fflush(stdout);
+    }
+  }
 }
 
 int main(int argc, char **argv) {
   load_t load = {
       .options = {.host = "127.0.0.1",
                   .path = "/",
+                  .transport = &plain_transport,
+                  .traffic = {.opcode = OPCODE_BINARY,
+                              .size = 64,
+                              .in_flight = 1},
                   .connections = 64,
                   .warmup = 1,
                   .duration = 3},
-      .transport = &plain_transport,
-      .traffic = {.opcode = OPCODE_BINARY, .size = 64, .in_flight = 1},
   };
-  const options_t *options = &load.options;
-  parse_options(&load, argc, argv);
+  parse_options(&load.options, argc, argv);
   prepare(&load);
   connect_clients(&load);
-  for (uint32_t i = 0; i < options->connections; i++) {
-    send_messages(&load, &load.clients[i], load.traffic.in_flight);
-  }
-  run_until(&load, seconds(CLOCK_MONOTONIC) + options->warmup);
-  sample_t from = take_sample(&load);
-  run_until(&load, from.wall + options->duration);
-  sample_t to = take_sample(&load);
-  load.draining = true;
-  run_until(&load, to.wall + DRAIN_SECONDS);
-  report(&load, from, to);
-  if (load.outstanding > 0) {
-    fail("%" PRIu64 " messages were not echoed within %d s of the last one",
-         load.outstanding, DRAIN_SECONDS);
-  }
-  if (to.echoes == from.echoes) {
-    fail("no echo within the measured window");
+  if (load.options.messages > 0) {
+    run_on_demand(&load);
+  } else {
+    run_window(&load);
   }
   return EXIT_SUCCESS;
 }

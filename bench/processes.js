@@ -95,30 +95,58 @@ function compile(name, sources, more = []) {
   return programs.get(name);
 }
 
-/** Compiles the load generator: without TLS it needs no OpenSSL. */
-function compileLoad(tls) {
-  const sources = ['load.c', 'client.c', 'plain.c', ...(tls ? ['tls.c'] : [])];
+/**
+ * Compiles the load generator with the libraries that a case needs, and none
+ * else.
+ *
+ * @param {object} load Flags of the load generator
+ * @return {string} Path of the program
+ */
+function compileLoad({ tls, deflate }) {
+  const sources = ['load', 'options', 'handshake', 'client', 'json', 'plain'];
+  const parts = [
+    tls && { source: 'tls', flags: ['-DWITH_TLS', '-lssl', '-lcrypto'] },
+    deflate && { source: 'deflate', flags: ['-DWITH_DEFLATE', '-lz'] },
+  ].filter(Boolean);
   return compile(
-    tls ? 'load-tls' : 'load',
-    sources.map((source) => path.join(__dirname, source)),
-    tls ? ['-DWITH_TLS', '-lssl', '-lcrypto'] : [],
+    ['load', ...parts.map((part) => part.source)].join('-'),
+    [...sources, ...parts.map((part) => part.source)].map((source) =>
+      path.join(__dirname, `${source}.c`),
+    ),
+    parts.flatMap((part) => part.flags),
   );
 }
 
 /** Throws where this machine cannot run the cases with TLS. */
 function checkTls() {
   certificateFiles();
+  checkLibrary(
+    '#include <openssl/ssl.h>\nint main(void) { return !SSL_new; }',
+    ['-lssl', '-lcrypto'],
+    'The cases with TLS need the C library of OpenSSL: install it ' +
+      '(Debian and Ubuntu: apt-get install libssl-dev)',
+  );
+}
+
+/** Throws where this machine cannot run the cases with permessage-deflate. */
+function checkDeflate() {
+  checkLibrary(
+    '#include <zlib.h>\nint main(void) { return !zlibVersion(); }',
+    ['-lz'],
+    'The cases with permessage-deflate need the C library of zlib: install ' +
+      'it (Debian and Ubuntu: apt-get install zlib1g-dev)',
+  );
+}
+
+/** Throws `problem` where a program that needs a library cannot be compiled. */
+function checkLibrary(source, libraries, problem) {
   cc(['--version']);
-  const probe = '#include <openssl/ssl.h>\nint main(void) { return !SSL_new; }';
   try {
-    cc(['-x', 'c', '-o', temporary('probe'), '-', '-lssl', '-lcrypto'], {
-      input: probe,
+    cc(['-x', 'c', '-o', temporary('probe'), '-', ...libraries], {
+      input: source,
     });
   } catch {
-    throw new Error(
-      'The cases with TLS need the C library of OpenSSL: install it ' +
-        '(Debian and Ubuntu: apt-get install libssl-dev)',
-    );
+    throw new Error(problem);
   }
 }
 
@@ -150,11 +178,21 @@ function certificateFiles() {
   return certificate;
 }
 
-/** Starts a program on one core. taskset becomes the program: same pid. */
-function spawnPinned(core, command, env) {
+/**
+ * Starts a program on one core. taskset becomes the program: same pid.
+ *
+ * @param {string} core
+ * @param {string[]} command
+ * @param {object} [options]
+ * @param {object} [options.env] Additions to the environment
+ * @param {string} [options.stdin] What the program reads: nothing
+ * @param {boolean} [options.ipc] Whether a Node program has process.send()
+ * @return {object} The child, with the promise `ended`
+ */
+function spawnPinned(core, command, { env, stdin = 'ignore', ipc } = {}) {
   const child = spawn('taskset', ['-c', core, ...command], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe', ...(ipc ? ['ipc'] : [])],
   });
   child.errorOutput = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
@@ -179,10 +217,12 @@ function spawnPinned(core, command, env) {
  * @param {string} name
  * @param {string[]} command
  * @param {object} [env] Additions to the environment
+ * @param {object} [more] Further options of spawnPinned, and another `core`
  * @return {Promise<{name: string, pid: number, port: string, child: object}>}
  */
-async function startServer(name, command, env) {
-  const child = spawnPinned(SERVER_CORE, [...command, '0'], env);
+async function startServer(name, command, env, more = {}) {
+  const { core = SERVER_CORE, ...options } = more;
+  const child = spawnPinned(core, [...command, '0'], { env, ...options });
   const lines = readline.createInterface({ input: child.stdout });
   let timer;
   const outcome = await Promise.race([
@@ -211,10 +251,66 @@ async function startServer(name, command, env) {
   return { name, pid: child.pid, port: outcome.port, child };
 }
 
+/**
+ * Starts an echo server that runs in Node with servers/probe.js in it.
+ *
+ * @param {string} name
+ * @param {string[]} command The Node binary and the script
+ * @param {object} [env] Additions to the environment
+ * @param {object} [more] As for startServer
+ * @return {Promise<object>} As startServer returns it
+ */
+function startProbedServer(name, [node, ...args], env, more) {
+  const probe = path.join(__dirname, 'servers', 'probe.js');
+  const command = [node, '--expose-gc', '--require', probe, ...args];
+  return startServer(name, command, env, { ...more, ipc: true });
+}
+
+/**
+ * Asks the probe in a server.
+ *
+ * @param {object} server As startProbedServer returns it
+ * @param {string} question One that servers/probe.js answers
+ * @return {Promise<*>} The answer
+ */
+async function ask({ name, child }, question) {
+  child.send(question);
+  const answer = new Promise((resolve) => {
+    child.once('message', (message) => resolve({ message }));
+  });
+  const { message, end } = await Promise.race([
+    answer,
+    child.ended.then((end) => ({ end })),
+  ]);
+  if (end) {
+    throw new Error(
+      `The server '${name}' ended with ${end}\n${child.errorOutput}`.trim(),
+    );
+  }
+  return message.answer;
+}
+
 /** Ends a server and waits until it is gone. */
 async function stopServer(server) {
   server.child.kill('SIGKILL');
   await server.child.ended;
+}
+
+/**
+ * Starts the load generator.
+ *
+ * @param {object} server As startServer returns it
+ * @param {object} flags Flags of the load generator
+ * @param {object} [options] Options of spawnPinned
+ * @return {object} The child
+ */
+function startLoad(server, flags, options) {
+  const program = compileLoad(flags);
+  const all = { ...flags, port: server.port, pid: server.pid };
+  const args = Object.entries(all).flatMap(([key, value]) =>
+    value === true ? [`--${key}`] : [`--${key}`, String(value)],
+  );
+  return spawnPinned(LOAD_CORE, [program, ...args], options);
 }
 
 /**
@@ -225,12 +321,7 @@ async function stopServer(server) {
  * @return {Promise<object>}
  */
 async function runLoad(server, flags) {
-  const program = compileLoad(flags.tls);
-  const all = { ...flags, port: server.port, pid: server.pid };
-  const args = Object.entries(all).flatMap(([key, value]) =>
-    value === true ? [`--${key}`] : [`--${key}`, String(value)],
-  );
-  const child = spawnPinned(LOAD_CORE, [program, ...args]);
+  const child = startLoad(server, flags);
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
     output += text;
@@ -246,12 +337,16 @@ async function runLoad(server, flags) {
 }
 
 module.exports = {
+  ask,
   certificateFiles,
+  checkDeflate,
   checkMachine,
   checkTls,
   compile,
   run,
   runLoad,
+  startLoad,
+  startProbedServer,
   startServer,
   stopServer,
 };

@@ -29,6 +29,7 @@ function summarize(testCase, rounds) {
       perSecond: median(results.map((result) => result.perSecond)),
       serverBusy: median(results.map((result) => result.cpu / result.wall)),
       loadBusy: median(results.map((result) => result.loadCpu / result.wall)),
+      echoSize: median(results.map((result) => result.echoSize)),
     };
     if (server === OURS || !rounds[0][OURS]) {
       return summary;
@@ -91,19 +92,43 @@ function cells(summary) {
  */
 function format(testCase, summaries, markdown) {
   const rows = [HEADINGS, ...summaries.map(cells)];
-  const widths = HEADINGS.map((_, column) =>
+  const lines = markdown
+    ? markdownLines(testCase, rows)
+    : [testCase.title, ...alignRows(rows)];
+  const notes = [
+    ...(testCase.load.deflate ? [sizeNote(summaries)] : []),
+    ...busyNotes(summaries),
+  ];
+  return [...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
+}
+
+function alignCells(rows) {
+  const widths = rows[0].map((_, column) =>
     Math.max(...rows.map((row) => row[column].length)),
   );
-  const aligned = rows.map((row) =>
+  return rows.map((row) =>
     row.map((cell, column) =>
       column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]),
     ),
   );
-  const lines = markdown
-    ? markdownLines(testCase, aligned, widths)
-    : [testCase.title, ...aligned.map((row) => row.join('  ').trimEnd())];
-  const notes = busyNotes(summaries);
-  return [...lines, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n');
+}
+
+/**
+ * Lays out rows of cells: the first column to the left, numbers to the right.
+ *
+ * @param {string[][]} rows
+ * @return {string[]} Lines
+ */
+function alignRows(rows) {
+  return alignCells(rows).map((row) => row.join('  ').trimEnd());
+}
+
+/** Says how well each server compresses: less work is no merit. */
+function sizeNote(summaries) {
+  const sizes = summaries.map(
+    ({ server, echoSize }) => `${server} ${Math.round(echoSize)}`,
+  );
+  return `Bytes of an echo, header included: ${sizes.join(', ')}.`;
 }
 
 /** Says where the server's core was not what limited the messages per second. */
@@ -125,16 +150,16 @@ function busyNotes(summaries) {
   return notes;
 }
 
-function markdownLines(testCase, aligned, widths) {
-  const rule = widths.map((width, column) =>
-    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+function markdownLines(testCase, rows) {
+  const [headings, ...others] = alignCells(rows);
+  const rule = headings.map(({ length }, column) =>
+    column === 0 ? '-'.repeat(length) : `${'-'.repeat(length - 1)}:`,
   );
-  const [headings, ...rows] = aligned;
   return [
     `### ${testCase.title}`,
     '',
-    ...[headings, rule, ...rows].map((row) => `| ${row.join(' | ')} |`),
+    ...[headings, rule, ...others].map((row) => `| ${row.join(' | ')} |`),
   ];
 }
 
-module.exports = { format, summarize };
+module.exports = { alignRows, format, summarize };

@@ -7,6 +7,7 @@ const { parseArgs } = require('util');
 const cases = require('./cases');
 const {
   certificateFiles,
+  checkDeflate,
   checkMachine,
   checkTls,
   run,
@@ -16,6 +17,20 @@ const {
 } = require('./processes');
 const { format, summarize } = require('./report');
 const { installPeers, servers } = require('./servers');
+
+/** What only some servers and machines can do, by the flag that asks for it. */
+const FEATURES = {
+  tls: {
+    check: checkTls,
+    without: 'None of the chosen servers speaks TLS',
+    env: certificateFiles,
+  },
+  deflate: {
+    check: checkDeflate,
+    without: 'None of the chosen servers compresses',
+    env: (mode) => ({ BENCH_DEFLATE: mode }),
+  },
+};
 
 const USAGE = `Usage: node bench/run.js [options]
 
@@ -78,10 +93,14 @@ function number(option, text, min, isValid = Number.isFinite) {
 
 async function measure(name, testCase, options) {
   const { start, env } = servers[name];
-  const server = await startServer(name, start(options.node), {
-    ...env,
-    ...(testCase.load.tls && certificateFiles()),
-  });
+  const server = await startServer(
+    name,
+    start(options.node),
+    featuresOf(testCase).reduce(
+      (all, flag) => ({ ...all, ...FEATURES[flag].env(testCase.load[flag]) }),
+      env,
+    ),
+  );
   try {
     return await runLoad(server, {
       ...testCase.load,
@@ -93,10 +112,15 @@ async function measure(name, testCase, options) {
   }
 }
 
+/** The features that a case needs. */
+function featuresOf(testCase) {
+  return Object.keys(FEATURES).filter((flag) => testCase.load[flag]);
+}
+
 /** The chosen servers that can take part in a case. */
 function serversOf(testCase, options) {
-  return options.servers.filter(
-    (name) => !testCase.load.tls || servers[name].tls,
+  return options.servers.filter((name) =>
+    featuresOf(testCase).every((flag) => servers[name][flag]),
   );
 }
 
@@ -121,19 +145,20 @@ async function measureRound(testCase, round, options) {
  * line that says so; one that was asked for is an error.
  */
 function runnableCases(options) {
-  let problem;
-  if (options.cases.some((testCase) => testCase.load.tls)) {
+  const problems = {};
+  for (const flag of new Set(options.cases.flatMap(featuresOf))) {
     try {
-      checkTls();
+      FEATURES[flag].check();
     } catch (err) {
-      problem = err.message;
+      problems[flag] = err.message;
     }
   }
   return options.cases.filter((testCase) => {
+    const flags = featuresOf(testCase);
     const reason =
       serversOf(testCase, options).length === 0
-        ? 'None of the chosen servers speaks TLS'
-        : testCase.load.tls && problem;
+        ? FEATURES[flags[0]].without
+        : flags.map((flag) => problems[flag]).find(Boolean);
     if (reason && options.case) {
       throw new Error(reason);
     }

@@ -15,17 +15,20 @@ const OURS = 'ws-upgrade';
  * Each echo server: the npm packages it needs, and how it is started. `start`
  * gets the path of the Node binary and returns a command line, and `env` adds
  * to its environment. One with `tls` speaks it when it finds the paths of a key
- * and a certificate in `BENCH_KEY` and `BENCH_CERT`.
+ * and a certificate in `BENCH_KEY` and `BENCH_CERT`. One with `deflate`
+ * compresses each message when `BENCH_DEFLATE` is `takeover` or `no-takeover`.
  */
 const servers = {
   [OURS]: {
     packages: [],
     tls: true,
+    deflate: true,
     start: (node) => [node, script('ws-upgrade.js')],
   },
   ws: {
     packages: ['ws'],
     tls: true,
+    deflate: true,
     start: (node) => [node, script('ws.js')],
     env: { WS_NO_BUFFER_UTIL: '1' },
   },
@@ -37,6 +40,7 @@ const servers = {
   uws: {
     packages: ['uwebsockets'],
     tls: true,
+    deflate: true,
     start: (node) => [node, script('uws.js')],
   },
   bun: {

@@ -68,8 +68,8 @@ typedef struct wsu_loop {
 
 /*
  * Starts turns on `uv`. The handles keep the loop going only while there is
- * work or a deadline. Returns 0 or a
- * negative libuv error; nothing is left behind then.
+ * work or a deadline. Returns 0 or a negative libuv error; nothing is left
+ * behind then.
  */
 int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
                   const wsu_loop_owner_t *owner, void *data);
