@@ -12,6 +12,9 @@ const kEnds = Symbol('ends');
 /** The callback of all writes to the stream. */
 const kOnWritten = Symbol('on-written');
 
+/** The method that ends the stream. */
+const kEnd = Symbol('end');
+
 /** The method that writes to the stream. */
 const kWrite = Symbol('write');
 
@@ -68,6 +71,21 @@ function writeOutput(ws, waits = false) {
   if (!stream[kWrite](chunk, stream[kOnWritten])) native.block(ws._handle);
 }
 
+/** The end comes behind the frames before it. */
+function endInOrder(...args) {
+  native.flush();
+  writeOutput(this[kWebSocket]);
+  return this[kEnd](...args);
+}
+
+/** What the stream has read but not handed out when it broke. */
+function receiveRest(stream) {
+  if (stream.readableEnded || !(stream.readableLength > 0)) return;
+  const chunk = stream.read(stream.readableLength);
+
+  if (chunk !== null) streamOnData.call(stream, chunk);
+}
+
 /** What others write to the stream goes behind the frames before it. */
 function writeInOrder(...args) {
   native.flush();
@@ -91,6 +109,8 @@ function openStream(stream, options) {
   stream[kOnWritten] = onWritten.bind(stream);
   stream[kWrite] = stream.write;
   stream.write = writeInOrder;
+  stream[kEnd] = stream.end;
+  stream.end = endInOrder;
   return handle;
 }
 
@@ -107,4 +127,10 @@ function readStream(stream, head) {
   stream.resume();
 }
 
-module.exports = { endStream, openStream, readStream, writeOutput };
+module.exports = {
+  endStream,
+  openStream,
+  readStream,
+  receiveRest,
+  writeOutput,
+};

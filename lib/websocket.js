@@ -12,7 +12,13 @@ const { register } = require('./dispatch');
 const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
 const { protocolError } = require('./protocol-error');
-const { endStream, openStream, readStream, writeOutput } = require('./stream');
+const {
+  endStream,
+  openStream,
+  readStream,
+  receiveRest,
+  writeOutput,
+} = require('./stream');
 const {
   BINARY_TYPES,
   CLOSED,
@@ -60,8 +66,10 @@ function socketOnClose() {
   this[kWebSocket]._onSocketClose();
 }
 
-/** Keeps a reset of the stream from ending the process: 'close' follows. */
-function ignoreError() {}
+/** An error of the stream ends it, whether it destroys itself or not. */
+function streamOnError() {
+  this.destroy();
+}
 
 /**
  * One WebSocket connection of a server.
@@ -123,7 +131,11 @@ class WebSocket extends EventEmitter {
 
   /** Bytes that were sent by the application but not taken by the kernel. */
   get bufferedAmount() {
-    return Math.max(native.pending(this._handle), 0) + this._unsentBytes;
+    const unsent = this._isStream
+      ? native.waiting(this._handle) + (this._socket.writableLength || 0)
+      : Math.max(native.pending(this._handle), 0);
+
+    return unsent + this._unsentBytes;
   }
 
   /** 'nodebuffer', 'arraybuffer', 'fragments' or 'blob'. */
@@ -359,13 +371,13 @@ class WebSocket extends EventEmitter {
     this._readyState = OPEN;
     if (!options.allowSynchronousEvents) this._deferred = [];
     socket[kWebSocket] = this;
-    socket.on('close', socketOnClose);
+    socket.once('close', socketOnClose);
   }
 
   _openStream(socket, options) {
     const list = nativeOptions(options, this._isServer);
 
-    socket.on('error', ignoreError);
+    socket.on('error', streamOnError);
     if (socket.setTimeout) socket.setTimeout(0);
     if (socket.setNoDelay) socket.setNoDelay();
     this._isStream = true;
@@ -536,6 +548,7 @@ class WebSocket extends EventEmitter {
       }
     } else if (this._isStream) {
       this._readyState = CLOSING;
+      receiveRest(this._socket);
       native.end(this._handle, true);
     } else {
       this.terminate();

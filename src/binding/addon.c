@@ -207,6 +207,18 @@ static napi_value pending(napi_env napi, napi_callback_info info) {
       napi, transport == NULL ? -1 : (double)wsu_cork_pending(env, transport));
 }
 
+/* waiting(handle): bytes that were not taken yet, by a stream for example. */
+static napi_value waiting(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  return wsu_to_number(napi, transport == NULL
+                                 ? 0
+                                 : (double)(wsu_cork_pending(env, transport) -
+                                            transport->unwritten));
+}
+
 /* sent(handle): bytes that were taken for good, with the response; or -1. */
 static napi_value sent(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
@@ -351,6 +363,7 @@ NAPI_MODULE_INIT() {
       {"isAlive", is_alive},
       {"setAlive", set_alive},
       {"pending", pending},
+      {"waiting", waiting},
       {"sent", sent},
       {"received", received},
       {"totals", totals},

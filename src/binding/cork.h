@@ -34,7 +34,7 @@ void wsu_cork_send(wsu_env_t *env, wsu_transport_t *transport,
 /* `size` bytes of the cork from `offset` on; NULL if it has not so many. */
 uint8_t *wsu_cork_at(wsu_env_t *env, size_t offset, size_t size);
 
-/* Bytes of `transport` that are not with the kernel yet. */
+/* Bytes of `transport` that are not with the kernel, or the stream, yet. */
 size_t wsu_cork_pending(wsu_env_t *env, wsu_transport_t *transport);
 
 #endif
