@@ -8,7 +8,7 @@ const readline = require('node:readline');
 const { Duplex } = require('node:stream');
 
 const { WebSocket, isWs, modulePath } = require('./helpers/implementation');
-const { once } = require('./helpers/events');
+const { once, record } = require('./helpers/events');
 const { encodeFrame } = require('./helpers/frame');
 const { RawClient } = require('./helpers/raw-client');
 const {
@@ -16,6 +16,13 @@ const {
   createConnection,
   createServer,
 } = require('./helpers/server');
+
+const OPTIONS = { autoPong: true, closeTimeout: 1000 };
+const SOCKET_OPTIONS = {
+  allowSynchronousEvents: true,
+  maxPayload: 0,
+  skipUTF8Validation: false,
+};
 
 const children = new Set();
 
@@ -131,16 +138,9 @@ describe('A stream', () => {
   /** A WebSocket over a stream, whose write() is `write`. */
   function open(write) {
     const duplex = new Duplex({ read() {}, write() {} });
-    const ws = new WebSocket(null, undefined, {
-      autoPong: true,
-      closeTimeout: 1000,
-    });
+    const ws = new WebSocket(null, undefined, OPTIONS);
     duplex.write = write;
-    ws.setSocket(duplex, Buffer.alloc(0), {
-      allowSynchronousEvents: true,
-      maxPayload: 0,
-      skipUTF8Validation: false,
-    });
+    ws.setSocket(duplex, Buffer.alloc(0), SOCKET_OPTIONS);
     return { duplex, ws };
   }
 
@@ -162,6 +162,75 @@ describe('A stream', () => {
       ws.terminate();
     });
   }
+
+  it('that fails ends the WebSocket, though it does not destroy itself', async () => {
+    const duplex = new Duplex({ autoDestroy: false, read() {}, write() {} });
+    const ws = new WebSocket(null, undefined, OPTIONS);
+    ws.setSocket(duplex, Buffer.alloc(0), SOCKET_OPTIONS);
+    const close = once(ws, 'close');
+    duplex.emit('error', new Error('foo'));
+    assert.strictEqual((await close)[0], 1006);
+    assert.strictEqual(duplex.destroyed, true);
+  });
+
+  for (const method of ['end', 'destroySoon']) {
+    it(`is ended by ${method}() behind what was sent before`, async () => {
+      const { client, ws } = await createConnection();
+      ws.send('foo');
+      ws._socket[method]();
+      await client.expect('8103666f6f');
+      await client.ended();
+      client.end();
+    });
+  }
+
+  it('that breaks while it is paused hands over what it has read', async () => {
+    const { duplex, ws } = open(() => true);
+    const log = record(ws);
+    ws.pause();
+    duplex.push(encodeFrame({ opcode: 'text', payload: 'foo' }));
+    await new Promise(setImmediate);
+    assert.deepStrictEqual(log, []);
+    duplex.destroy();
+    await once(ws, 'close');
+    assert.deepStrictEqual(log, [
+      ['text', 'foo'],
+      ['close', 1006, ''],
+    ]);
+  });
+
+  it('that closes twice does so once for the WebSocket', async () => {
+    const { duplex, ws } = open(() => true);
+    const log = record(ws);
+    const close = once(ws, 'close');
+    duplex.emit('close');
+    await close;
+    duplex.emit('close');
+    await new Promise(setImmediate);
+    assert.deepStrictEqual(log, [['close', 1006, '']]);
+  });
+
+  it('has nothing buffered when it has drained', async () => {
+    const { client, ws } = await createConnection();
+    const payload = Buffer.alloc(50000, 'x');
+    let count = 0;
+    await new Promise((resolve) => {
+      const pump = () => {
+        while (count < 200 && ws.bufferedAmount === 0) {
+          ws.send(payload);
+          count += 1;
+        }
+        if (count === 200) resolve();
+      };
+      ws._socket.on('drain', pump);
+      // What the kernel takes at once has no 'drain'.
+      client.socket.on('data', () => setImmediate(pump));
+      pump();
+    });
+    for (let i = 0; i < 200; i++) {
+      assert.strictEqual((await client.frame()).payload.length, 50000);
+    }
+  });
 
   it('of 1 MiB in a piece is read to its end', async () => {
     const { duplex, ws } = open((chunk, encoding, callback) => {
