@@ -54,16 +54,14 @@ bool wsu_copy_text(napi_env napi, napi_value value, wsu_text_t *text) {
 }
 
 wsu_transport_t *wsu_get_transport(napi_env napi, napi_callback_info info,
-                                   napi_value argv[WSU_ARGS],
-                                   wsu_env_t **result) {
-  wsu_env_t *env = wsu_get_args(napi, info, argv);
+                                   napi_value argv[WSU_ARGS], wsu_env_t **env) {
   double handle;
   wsu_transport_t *transport;
 
-  *result = env;
-  if (env == NULL || napi_get_value_double(napi, argv[0], &handle) != napi_ok)
+  *env = wsu_get_args(napi, info, argv);
+  if (*env == NULL || napi_get_value_double(napi, argv[0], &handle) != napi_ok)
     return NULL;
-  transport = wsu_slots_find(&env->slots, handle);
+  transport = wsu_slots_find(&(*env)->slots, handle);
   return transport == NULL || transport->is_closing ? NULL : transport;
 }
 

@@ -356,4 +356,4 @@ function chooseSeed() {
     : Number(TEST_SEED);
 }
 
-module.exports = { RandomTraffic, chooseSeed, echo };
+module.exports = { Random, RandomTraffic, chooseSeed, echo };

@@ -501,7 +501,10 @@ describe('Parity: setSocket()', () => {
       skipUTF8Validation: false,
     };
     const ends = [near, far].map((socket, i) => {
-      const ws = new WebSocket(null, undefined, { isServer: i === 0 });
+      const ws = new WebSocket(null, undefined, {
+        closeTimeout: 30000,
+        isServer: i === 0,
+      });
       ws._isServer = i === 0;
       const log = trace(ws);
       ws.setSocket(socket, EMPTY, limits);
@@ -549,7 +552,10 @@ describe('Parity: setSocket()', () => {
     const clientSocket = join(down, up);
     const serverSocket = join(up, down);
     const wss = new WebSocketServer({ noServer: true });
-    const client = new WebSocket(null, undefined, { isServer: false });
+    const client = new WebSocket(null, undefined, {
+      closeTimeout: 30000,
+      isServer: false,
+    });
     client._isServer = false;
     const log = trace(client);
 
