@@ -25,7 +25,7 @@ static void process(wsu_transport_t *transport) {
 
   if (transport->is_held)
     return;
-  if (!is_ignored && wsu_buffer_length(&transport->input) > 0)
+  if (!is_ignored && wsu_transport_has_input(transport))
     wsu_transport_receive_input(transport);
   if (transport->is_closing || transport->is_held ||
       wsu_buffer_length(&transport->input) > 0)

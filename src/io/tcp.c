@@ -133,7 +133,7 @@ static void process(wsu_transport_t *transport) {
     return;
   }
   if (!transport->is_paused && !transport->is_held) {
-    if (wsu_buffer_length(&transport->input) > 0)
+    if (wsu_transport_has_input(transport))
       wsu_transport_receive_input(transport);
     else if (is_readable && !transport->connection.ended)
       receive(tcp);

@@ -74,9 +74,11 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
   wsu_connection_t *connection = &transport->connection;
   wsu_event_t event;
 
-  transport->is_alive = true;
-  transport->received += len;
-  transport->active_at = uv_now(transport->loop->uv);
+  if (len > 0) {
+    transport->is_alive = true;
+    transport->received += len;
+    transport->active_at = uv_now(transport->loop->uv);
+  }
   do {
     size_t consumed = wsu_connection_receive(connection, bytes, len, &event);
 
@@ -109,6 +111,7 @@ void wsu_transport_receive_input(wsu_transport_t *transport) {
   wsu_buffer_t input = transport->input;
 
   transport->input = (wsu_buffer_t){0};
+  transport->is_resumed = false;
   wsu_transport_receive(transport, wsu_buffer_bytes(&input),
                         wsu_buffer_length(&input));
   wsu_buffer_free(&input);
@@ -246,6 +249,7 @@ void wsu_transport_close(wsu_transport_t *transport, uint16_t code,
 
 void wsu_transport_hold(wsu_transport_t *transport, bool is_held) {
   transport->is_held = is_held;
+  transport->is_resumed = !is_held;
   if (!is_held)
     wsu_transport_process_later(transport);
   if (!transport->is_closing)

@@ -80,6 +80,7 @@ struct wsu_transport {
   bool is_blocked; /* nothing more is taken now */
   bool is_paused;
   bool is_held;    /* what was received is still at work */
+  bool is_resumed; /* it is through, and may have left an error to report */
   bool is_shut;    /* our end of the bytes was announced */
   bool is_closing; /* nothing may be done any more */
   bool is_alive;   /* set whenever a byte arrives; the owner clears it */
@@ -151,6 +152,11 @@ void wsu_transport_release(wsu_transport_t *transport);
 /* Takes `len` bytes of the peer through the decoder. */
 void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
                            size_t len);
+
+/* Whether wsu_transport_receive_input() has something to do. */
+static inline bool wsu_transport_has_input(const wsu_transport_t *transport) {
+  return transport->is_resumed || wsu_buffer_length(&transport->input) > 0;
+}
 
 /* The same with the input, which is empty afterwards. */
 void wsu_transport_receive_input(wsu_transport_t *transport);
