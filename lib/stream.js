@@ -22,7 +22,13 @@ function streamOnData(chunk) {
   const ws = this[kWebSocket];
   const bytes = chunk instanceof Uint8Array ? chunk : Buffer.from(chunk);
 
-  if (!native.receive(ws._handle, bytes)) this.pause();
+  let size = native.receive(ws._handle, bytes);
+
+  if (size < 0) {
+    this.pause();
+    size = -1 - size;
+  }
+  if (size > 0) write(ws, size);
 }
 
 function streamOnEnd() {
@@ -60,10 +66,16 @@ function onWritten(err) {
  * @param {boolean} [waits] until there is room in the stream
  */
 function writeOutput(ws, waits = false) {
-  const stream = ws._socket;
   const size = native.available(ws._handle, waits);
 
-  if (size === 0 || stream.destroyed) return;
+  if (size > 0) write(ws, size);
+}
+
+/** Writes the first bytes of the output. */
+function write(ws, size) {
+  const stream = ws._socket;
+
+  if (stream.destroyed) return;
   const chunk = Buffer.allocUnsafe(size);
 
   native.take(ws._handle, chunk);

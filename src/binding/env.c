@@ -201,8 +201,12 @@ bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
     env->is_exiting = true;
     return false;
   }
-  status = napi_make_callback(env->napi, env->async_context, global, callee,
-                              argc, argv, result);
+  /* Ticks and microtasks run behind the call that this is within. */
+  status =
+      env->is_called
+          ? napi_call_function(env->napi, global, callee, argc, argv, result)
+          : napi_make_callback(env->napi, env->async_context, global, callee,
+                               argc, argv, result);
   if (status == napi_ok)
     return true;
   report_exception(env);

@@ -96,6 +96,9 @@ typedef struct wsu_env {
   bool is_corked;    /* a flush has something to do */
   bool wants_settle; /* send callbacks wait for the end of the turn */
   bool is_dispatching;
+  bool is_called; /* a turn runs within a call of JavaScript */
+  /* The stream whose call that is: its output is written when it returns. */
+  const wsu_transport_t *caller;
   bool is_exiting; /* no call may run JavaScript any more */
   bool loop_is_closed;
 } wsu_env_t;

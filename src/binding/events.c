@@ -400,6 +400,8 @@ void wsu_events_on_end(wsu_transport_t *transport) {
 void wsu_events_on_notice(wsu_transport_t *transport, int notice) {
   wsu_env_t *env = env_of(transport);
 
+  if (notice == WSU_NOTICE_OUTPUT && transport == env->caller)
+    return;
   if (transport->notices == 0) {
     push(env, transport, WSU_RING_NOTICE, 0, 0);
     env->notice_count++;
@@ -409,7 +411,11 @@ void wsu_events_on_notice(wsu_transport_t *transport, int notice) {
 }
 
 void wsu_events_on_full(wsu_transport_t *transport) {
-  dispatch(env_of(transport), false);
+  wsu_env_t *env = env_of(transport);
+
+  env->caller = NULL;
+  wsu_events_on_notice(transport, WSU_NOTICE_OUTPUT);
+  dispatch(env, false);
 }
 
 void wsu_events_on_close(wsu_transport_t *transport) {

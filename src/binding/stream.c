@@ -43,31 +43,38 @@ napi_value wsu_call_open_stream(napi_env napi, napi_callback_info info) {
  * Events come while the stream emits its own, as in `ws`, so that what is sent
  * in answer is written before the stream goes on, to its end for example.
  */
-static void run_turn(wsu_loop_t *loop) {
-  const wsu_env_t *env = loop->data;
+static void run_turn(wsu_transport_t *transport) {
+  wsu_loop_t *loop = transport->loop;
+  wsu_env_t *env = loop->data;
 
-  if (!env->is_dispatching)
-    wsu_loop_run_turn(loop);
+  if (env->is_dispatching || loop->in_turn)
+    return;
+  env->is_called = true;
+  env->caller = transport;
+  wsu_loop_run_turn(loop);
+  env->is_called = false;
+  env->caller = NULL;
 }
 
 napi_value wsu_call_receive(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_transport_t *transport = get_stream(napi, info, argv);
-  napi_value result;
+  double result;
   uint8_t *bytes;
   size_t len;
 
-  if (transport != NULL) {
-    wsu_get_bytes(napi, argv[1], &bytes, &len);
-    wsu_stream_receive(transport, bytes, len);
-    run_turn(transport->loop);
-    /* The connection may have ended in the turn. */
-    transport = get_stream(napi, info, argv);
-  }
-  WSU_TRY(napi, napi_get_boolean(
-                    napi, transport == NULL || wsu_stream_has_room(transport),
-                    &result));
-  return result;
+  if (transport == NULL)
+    return wsu_to_number(napi, 0);
+  wsu_get_bytes(napi, argv[1], &bytes, &len);
+  wsu_stream_receive(transport, bytes, len);
+  run_turn(transport);
+  /* The connection may have ended in the turn. */
+  transport = get_stream(napi, info, argv);
+  if (transport == NULL)
+    return wsu_to_number(napi, 0);
+  result = transport->is_blocked ? 0 : (double)wsu_stream_available(transport);
+  return wsu_to_number(napi,
+                       wsu_stream_has_room(transport) ? result : -1 - result);
 }
 
 napi_value wsu_call_end(napi_env napi, napi_callback_info info) {
@@ -79,7 +86,11 @@ napi_value wsu_call_end(napi_env napi, napi_callback_info info) {
     return NULL;
   WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &is_closed));
   wsu_stream_end(transport, is_closed);
-  run_turn(transport->loop);
+  run_turn(transport);
+  transport = get_stream(napi, info, argv);
+  if (transport != NULL && !transport->is_blocked &&
+      wsu_stream_available(transport) > 0)
+    wsu_events_on_notice(transport, WSU_NOTICE_OUTPUT);
   return NULL;
 }
 

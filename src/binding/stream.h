@@ -11,8 +11,8 @@
 napi_value wsu_call_open_stream(napi_env napi, napi_callback_info info);
 
 /*
- * receive(handle, bytes): whether more may come; if not, ROOM is noticed
- * later. True for a stale handle.
+ * receive(handle, bytes): how many bytes are to be written now; or -1 less that
+ * number if no more may come until ROOM is noticed. 0 for a stale handle.
  */
 napi_value wsu_call_receive(napi_env napi, napi_callback_info info);
 
