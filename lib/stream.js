@@ -93,6 +93,8 @@ function endInOrder(...args) {
 /** What the stream has read but not handed out when it broke. */
 function receiveRest(stream) {
   if (stream.readableEnded || !(stream.readableLength > 0)) return;
+  // Node 16 also emits 'data' for what is read from a destroyed stream.
+  stream.removeListener('data', streamOnData);
   const chunk = stream.read(stream.readableLength);
 
   if (chunk !== null) streamOnData.call(stream, chunk);
