@@ -39,6 +39,7 @@ static wsu_deflate_t *deflate_of(const wsu_transport_t *transport) {
 void wsu_deflate_pool_init(wsu_deflate_pool_t *pool) {
   *pool = (wsu_deflate_pool_t){0};
   wsu_queue_init(&pool->used);
+  wsu_encoder_init(&pool->encoder);
 }
 
 void wsu_deflate_pool_free(wsu_deflate_pool_t *pool) {
@@ -372,8 +373,8 @@ static size_t encode_header(uint8_t *dest, uint32_t first, bool is_compressed,
 static int compress(wsu_env_t *env, wsu_compressor_t *compressor,
                     const uint8_t *bytes, size_t len, uint32_t first,
                     bool starts) {
-  return wsu_compress(compressor, bytes, len, starts, (first & 0x80) != 0,
-                      &env->deflate.deflated);
+  return wsu_compress(compressor, &env->deflate.encoder, bytes, len, starts,
+                      (first & 0x80) != 0, &env->deflate.deflated);
 }
 
 napi_value wsu_call_deflate(napi_env napi, napi_callback_info info) {
@@ -441,7 +442,7 @@ typedef struct deflation {
 static void run_deflation(wsu_work_t *work) {
   deflation_t *job = wsu_queue_element(work, deflation_t, work);
 
-  job->err = wsu_compress(job->compressor, wsu_buffer_bytes(&job->input),
+  job->err = wsu_compress(job->compressor, NULL, wsu_buffer_bytes(&job->input),
                           wsu_buffer_length(&job->input), job->starts,
                           (job->first & 0x80) != 0, &job->output);
 }

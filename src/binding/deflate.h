@@ -23,8 +23,8 @@
 struct wsu_env;
 struct wsu_transport;
 
-/* Dedicated compressors of an environment: 36 MiB with zlib's defaults. */
-#define WSU_COMPRESSORS_MAX 128u
+/* Dedicated compressors of an environment: 24 MiB with the default level. */
+#define WSU_COMPRESSORS_MAX 512u
 
 /* ms without use after which another connection may have a compressor. */
 #define WSU_COMPRESSOR_QUIET 1000u
@@ -39,9 +39,10 @@ typedef struct wsu_deflate_pool {
     wsu_compressor_options_t options;
     wsu_compressor_t *compressor;
   } shared[WSU_COMPRESSORS_SHARED];
-  unsigned next_shared; /* the one that has to go for another */
-  wsu_queue_t used;     /* dedicated compressors, the least recent one first */
-  unsigned dedicated;   /* how many those are */
+  unsigned next_shared;  /* the one that has to go for another */
+  wsu_encoder_t encoder; /* of all compressors, on the loop */
+  wsu_queue_t used;      /* dedicated compressors, the least recent one first */
+  unsigned dedicated;    /* how many those are */
   wsu_buffer_t compressed; /* of the message that is being read */
   wsu_buffer_t inflated;
   wsu_buffer_t deflated;

@@ -33,8 +33,10 @@ typedef struct memory {
 struct wsu_compressor {
   z_stream stream;
   memory_t memory;
-  bool takes_over;
-  bool is_used; /* since its last reset */
+  wsu_compressor_options_t options;
+  wsu_history_t *history; /* NULL until it is needed */
+  bool has_stream;
+  bool is_used; /* the stream, since its last reset */
 };
 
 struct wsu_decompressor {
@@ -96,35 +98,48 @@ static void give_input(z_stream *stream, const uint8_t **bytes, size_t *len) {
   *len -= size;
 }
 
+static bool is_between(int number, int min, int max) {
+  return number >= min && number <= max;
+}
+
+static bool are_valid(const wsu_compressor_options_t *options) {
+  return is_window_bits(options->window_bits) &&
+         is_between(options->level, Z_DEFAULT_COMPRESSION,
+                    Z_BEST_COMPRESSION) &&
+         is_between(options->mem_level, 1, MAX_MEM_LEVEL) &&
+         is_between(options->strategy, Z_DEFAULT_STRATEGY, Z_FIXED);
+}
+
 wsu_compressor_t *wsu_compressor_new(const wsu_compressor_options_t *options) {
   wsu_compressor_t *compressor;
 
-  if (!is_window_bits(options->window_bits))
+  if (!are_valid(options))
     return NULL;
   compressor = realloc(NULL, sizeof(*compressor));
   if (compressor == NULL)
     return NULL;
+  *compressor = (wsu_compressor_t){.options = *options};
   init_stream(&compressor->stream, &compressor->memory, sizeof(*compressor));
-  compressor->takes_over = options->takes_over;
-  compressor->is_used = false;
-  if (deflateInit2(&compressor->stream, options->level, Z_DEFLATED,
-                   raw_window_bits(options->window_bits), options->mem_level,
-                   options->strategy) != Z_OK) {
-    free(compressor);
-    return NULL;
-  }
   return compressor;
+}
+
+static void end_stream(wsu_compressor_t *compressor) {
+  if (compressor->has_stream)
+    deflateEnd(&compressor->stream);
+  compressor->has_stream = false;
 }
 
 void wsu_compressor_free(wsu_compressor_t *compressor) {
   if (compressor == NULL)
     return;
-  deflateEnd(&compressor->stream);
+  end_stream(compressor);
+  free(compressor->history);
   free(compressor);
 }
 
 size_t wsu_compressor_memory(const wsu_compressor_t *compressor) {
-  return compressor->memory.bytes;
+  return compressor->memory.bytes +
+         (compressor->history == NULL ? 0 : sizeof(*compressor->history));
 }
 
 /*
@@ -180,22 +195,58 @@ static int deflate_all(z_stream *stream, const uint8_t *bytes, size_t len,
   return 0;
 }
 
-int wsu_compress(wsu_compressor_t *compressor, const uint8_t *bytes, size_t len,
-                 bool starts, bool ends, wsu_buffer_t *output) {
-  static const uint8_t empty[] = {0x00};
-  bool may_refuse = starts && ends && !compressor->takes_over;
+/*
+ * Whether messages of one level and strategy have been asked for: of zlib's, as
+ * only zlib has them.
+ */
+static bool is_default(const wsu_compressor_options_t *options) {
+  return options->level == Z_DEFAULT_COMPRESSION &&
+         options->strategy == Z_DEFAULT_STRATEGY;
+}
+
+/* What the encoder has sent goes before what zlib is going to compress. */
+static bool has_context(const wsu_compressor_t *compressor) {
+  return compressor->options.takes_over && is_default(&compressor->options);
+}
+
+static bool make_history(wsu_compressor_t *compressor) {
+  if (compressor->history == NULL) {
+    compressor->history = realloc(NULL, sizeof(*compressor->history));
+    if (compressor->history != NULL)
+      memset(compressor->history, 0, sizeof(*compressor->history));
+  }
+  return compressor->history != NULL;
+}
+
+static bool make_stream(wsu_compressor_t *compressor) {
+  const wsu_compressor_options_t *options = &compressor->options;
+  size_t before = compressor->memory.bytes;
+
+  if (compressor->has_stream)
+    return true;
+  if (deflateInit2(&compressor->stream, options->level, Z_DEFLATED,
+                   raw_window_bits(options->window_bits), options->mem_level,
+                   options->strategy) != Z_OK) {
+    compressor->memory.bytes = before;
+    return false;
+  }
+  compressor->has_stream = true;
+  compressor->is_used = false;
+  return true;
+}
+
+/* Compresses with zlib; see wsu_compress(). */
+static int compress_with_zlib(wsu_compressor_t *compressor,
+                              const uint8_t *bytes, size_t len, bool may_refuse,
+                              wsu_buffer_t *output) {
   size_t before = wsu_buffer_length(output);
   /* One byte more than is too much shows that zlib was done. */
   size_t limit = may_refuse ? len + sizeof(TAIL) : SIZE_MAX;
   int result;
 
-  if (len == 0) {
-    if (may_refuse)
-      return WSU_COMPRESS_NOT_SMALLER;
-    /* The start of an empty stored block (RFC 7692, 7.2.3.6). */
-    return ends ? wsu_buffer_append(output, empty, sizeof(empty)) : 0;
-  }
-  if (compressor->is_used && !compressor->takes_over)
+  if (!make_stream(compressor))
+    return WSU_ERR_OUT_OF_MEMORY;
+  if (compressor->is_used && !compressor->options.takes_over)
     deflateReset(&compressor->stream);
   compressor->is_used = true;
   result = deflate_all(&compressor->stream, bytes, len, limit, output);
@@ -204,11 +255,77 @@ int wsu_compress(wsu_compressor_t *compressor, const uint8_t *bytes, size_t len,
     deflateReset(&compressor->stream);
     compressor->is_used = false;
     output->end = output->start + before;
-    return result;
   }
-  if (ends)
+  return result;
+}
+
+/*
+ * The same for a message that may refer to others which the encoder has
+ * compressed, and they to it. The stream goes with it, since it is larger than
+ * what it leaves.
+ */
+static int compress_in_context(wsu_compressor_t *compressor,
+                               const uint8_t *bytes, size_t len,
+                               wsu_buffer_t *output) {
+  wsu_history_t *history = compressor->history;
+  size_t memory = compressor->memory.bytes;
+  int result;
+
+  if (!make_stream(compressor))
+    return WSU_ERR_OUT_OF_MEMORY;
+  if (history->len > 0 &&
+      deflateSetDictionary(&compressor->stream, history->bytes,
+                           (uInt)history->len) != Z_OK)
+    history->len = 0;
+  result = compress_with_zlib(compressor, bytes, len, false, output);
+  end_stream(compressor);
+  compressor->memory.bytes = memory;
+  if (result == 0)
+    wsu_history_learn(history, bytes, len);
+  return result;
+}
+
+static int compress_part(wsu_compressor_t *compressor, wsu_encoder_t *encoder,
+                         const uint8_t *bytes, size_t len, bool ends,
+                         bool may_refuse, wsu_buffer_t *output) {
+  const wsu_compressor_options_t *options = &compressor->options;
+  bool encodes =
+      encoder != NULL && is_default(options) && len <= WSU_ENCODER_MESSAGE_MAX;
+  int result;
+
+  if ((encodes || has_context(compressor)) && !make_history(compressor))
+    return WSU_ERR_OUT_OF_MEMORY;
+  if (encodes) {
+    const wsu_encoder_window_t window = {
+        .history = compressor->history,
+        .size = (size_t)1 << options->window_bits,
+        .takes_over = options->takes_over,
+    };
+
+    return wsu_encode(encoder, &window, bytes, len, ends, may_refuse, output);
+  }
+  result = has_context(compressor)
+               ? compress_in_context(compressor, bytes, len, output)
+               : compress_with_zlib(compressor, bytes, len,
+                                    may_refuse && !options->takes_over, output);
+  if (result == 0 && ends)
     output->end -= sizeof(TAIL);
-  return 0;
+  return result;
+}
+
+int wsu_compress(wsu_compressor_t *compressor, wsu_encoder_t *encoder,
+                 const uint8_t *bytes, size_t len, bool starts, bool ends,
+                 wsu_buffer_t *output) {
+  static const uint8_t empty[] = {0x00};
+  bool may_refuse = starts && ends;
+
+  if (len > 0)
+    return compress_part(compressor, encoder, bytes, len, ends, may_refuse,
+                         output);
+  if (may_refuse && !compressor->options.takes_over)
+    return WSU_COMPRESS_NOT_SMALLER;
+  /* The start of an empty stored block (RFC 7692, 7.2.3.6). */
+  return ends ? wsu_buffer_append(output, empty, sizeof(empty)) : 0;
 }
 
 wsu_decompressor_t *wsu_decompressor_new(int window_bits, bool takes_over) {

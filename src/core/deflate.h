@@ -5,13 +5,17 @@
  * connections of a thread share one. Both own the memory that zlib asks for,
  * check every allocation, and are to be made when the first message needs them.
  *
- * Bytes of one with stock zlib: a compressor takes 4 << window_bits (the
- * window and its chains) + 512 << mem_level (hash table and output) + 6 KiB; a
- * decompressor takes 7 KiB and, from its first message on, 1 << window_bits.
- * The zlib inside Node has a hash table of 64 KiB for each mem_level up to 8,
- * and since Node 18 a larger output: 4 << window_bits + 64 KiB + 320 <<
- * mem_level + 6 KiB, and 9 KiB instead of 7. So 15 and 8 are 278 KiB, 13 and 5
- * are 112 KiB, 10 and 3 are 77 KiB; inflating with 15 is 41 KiB.
+ * A compressor of the default level takes 48 KiB with its first message: see
+ * encoder.h, which compresses messages up to WSU_ENCODER_MESSAGE_MAX. Larger
+ * ones are zlib's, and so are all with another level or strategy.
+ *
+ * What stock zlib takes: 4 << window_bits (the window and its chains) + 512 <<
+ * mem_level (hash table and output) + 6 KiB to compress, and 7 KiB and, from
+ * the first message on, 1 << window_bits to decompress. The zlib inside Node
+ * has a hash table of 64 KiB for each mem_level up to 8, and since Node 18 a
+ * larger output: 4 << window_bits + 64 KiB + 320 << mem_level + 6 KiB, and 9
+ * KiB instead of 7. So 15 and 8 are 278 KiB, 13 and 5 are 112 KiB, 10 and 3 are
+ * 77 KiB; inflating with 15 is 41 KiB.
  */
 #ifndef WSU_DEFLATE_H
 #define WSU_DEFLATE_H
@@ -21,6 +25,7 @@
 #include <stdint.h>
 
 #include "buffer.h"
+#include "encoder.h"
 
 typedef struct wsu_compressor wsu_compressor_t;
 typedef struct wsu_decompressor wsu_decompressor_t;
@@ -60,13 +65,18 @@ size_t wsu_compressor_memory(const wsu_compressor_t *compressor);
  * fragment is compressed for itself, so that a shared compressor may be used
  * for another connection in between.
  *
- * Returns 0, a negative wsu_err_t, or, for a message in one frame and without
- * context takeover, WSU_COMPRESS_NOT_SMALLER: it takes no more bytes as it is,
- * and has to be sent so. `output` is unchanged unless the result is 0. After an
- * error the compressor is usable, and refers to nothing sent before.
+ * `encoder` compresses what is short enough for it; it must not be at work on
+ * another thread, and NULL leaves everything to zlib.
+ *
+ * Returns 0, a negative wsu_err_t, or, for a message in one frame unless zlib
+ * takes its context over, WSU_COMPRESS_NOT_SMALLER: it takes no more bytes as
+ * it is, and has to be sent so. `output` is unchanged unless the result is 0.
+ * After an error the compressor is usable, and refers to nothing that was not
+ * sent.
  */
-int wsu_compress(wsu_compressor_t *compressor, const uint8_t *bytes, size_t len,
-                 bool starts, bool ends, wsu_buffer_t *output);
+int wsu_compress(wsu_compressor_t *compressor, wsu_encoder_t *encoder,
+                 const uint8_t *bytes, size_t len, bool starts, bool ends,
+                 wsu_buffer_t *output);
 
 /*
  * `window_bits`: 8 to 15, at least what the peer uses; 8 is made 9, as zlib's

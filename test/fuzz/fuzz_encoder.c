@@ -1,0 +1,93 @@
+/*
+ * Encodes messages one after the other and inflates them again. The input: 1
+ * byte, whose low 3 bits are window bits, less 8, and bit 3 context takeover,
+ * then the message, which is encoded whole, and then in two fragments.
+ */
+#include "encoder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "deflate.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void expect(bool condition) {
+  if (!condition)
+    abort();
+}
+
+typedef struct peers {
+  wsu_encoder_t *encoder;
+  wsu_encoder_window_t window;
+  wsu_decompressor_t *decompressor;
+} peers_t;
+
+/* A copy of its own size lets a sanitizer see overreads. */
+static int encode(const peers_t *peers, const uint8_t *bytes, size_t len,
+                  bool ends, bool may_refuse, wsu_buffer_t *output) {
+  uint8_t *copy = malloc(len);
+  int result;
+
+  expect(copy != NULL);
+  memcpy(copy, bytes, len);
+  result = wsu_encode(peers->encoder, &peers->window, copy, len, ends,
+                      may_refuse, output);
+  free(copy);
+  return result;
+}
+
+static void check(const peers_t *peers, const uint8_t *bytes, size_t first,
+                  size_t len) {
+  wsu_buffer_t compressed = {0};
+  wsu_buffer_t output = {0};
+  bool is_whole = first == 0;
+
+  if (!is_whole)
+    expect(encode(peers, bytes, first, false, false, &compressed) == 0);
+  if (encode(peers, bytes + first, len - first, true, is_whole, &compressed) ==
+      0) {
+    for (size_t i = 0; i < wsu_buffer_length(&compressed); i++)
+      expect(wsu_decompress(
+                 peers->decompressor, wsu_buffer_bytes(&compressed) + i, 1,
+                 i + 1 == wsu_buffer_length(&compressed), len, &output) == 0);
+    expect(!is_whole || wsu_buffer_length(&compressed) < len);
+    expect(wsu_buffer_length(&output) == len &&
+           memcmp(wsu_buffer_bytes(&output), bytes, len) == 0);
+  } else {
+    expect(is_whole);
+  }
+  wsu_buffer_free(&compressed);
+  wsu_buffer_free(&output);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  peers_t peers;
+  int window_bits;
+
+  if (size < 2 || size > WSU_ENCODER_MESSAGE_MAX)
+    return 0;
+  window_bits = 8 + (data[0] & 7);
+  peers.encoder = malloc(sizeof(*peers.encoder));
+  peers.window = (wsu_encoder_window_t){
+      .history = calloc(1, sizeof(*peers.window.history)),
+      .size = (size_t)1 << window_bits,
+      .takes_over = (data[0] & 8) != 0,
+  };
+  peers.decompressor =
+      wsu_decompressor_new(window_bits, peers.window.takes_over);
+  expect(peers.encoder != NULL && peers.window.history != NULL &&
+         peers.decompressor != NULL);
+  wsu_encoder_init(peers.encoder);
+  data++;
+  size--;
+  for (int i = 0; i < 3; i++) {
+    check(&peers, data, 0, size);
+    if (size > 1)
+      check(&peers, data, size / 2, size);
+  }
+  wsu_decompressor_free(peers.decompressor);
+  free(peers.window.history);
+  free(peers.encoder);
+  return 0;
+}
