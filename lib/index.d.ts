@@ -421,7 +421,7 @@ declare namespace WebSocket {
           chunkSize?: number | undefined;
           /** 8 to 15. */
           windowBits?: number | undefined;
-          /** -1 to 9. */
+          /** -1 to 9; -1, the default, is the fastest for small messages. */
           level?: number | undefined;
           /** 1 to 9. */
           memLevel?: number | undefined;
