@@ -9,7 +9,10 @@ const { chromium } = require('playwright-core');
 
 const { once } = require('../helpers/events');
 const {
+  COMPRESSED_LENGTHS,
+  COMPRESSIONS,
   cleanUp,
+  compressible,
   createServer,
   engine,
   listen,
@@ -175,6 +178,28 @@ for (const scheme of ['ws', 'wss']) {
       }, MIB);
       assert.deepStrictEqual(isEqual, [true, true]);
     });
+
+    for (const options of COMPRESSIONS) {
+      it(`compresses with ${JSON.stringify(options)}`, async () => {
+        const { page, ws: socket } = await open({ perMessageDeflate: options });
+        assert.strictEqual(socket.extensions, 'permessage-deflate');
+        echo(socket);
+        for (const length of COMPRESSED_LENGTHS) {
+          const text = compressible(length);
+          // The second refers to the first where the context is taken over.
+          const results = await page.evaluate(async (value) => {
+            ws.send(value);
+            ws.send(value);
+            return [
+              ws.extensions.startsWith('permessage-deflate'),
+              (await window.next()) === value,
+              (await window.next()) === value,
+            ];
+          }, text);
+          assert.deepStrictEqual(results, [true, true, true]);
+        }
+      });
+    }
 
     it('receives many messages in order', async () => {
       const { page, ws: socket } = await open();

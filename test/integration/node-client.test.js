@@ -7,8 +7,11 @@ const tls = require('node:tls');
 
 const { once } = require('../helpers/events');
 const {
+  COMPRESSED_LENGTHS,
+  COMPRESSIONS,
   TLS,
   cleanUp,
+  compressible,
   createServer,
   engine,
   listen,
@@ -96,6 +99,25 @@ for (const scheme of ['ws', 'wss']) {
         assert.ok(Buffer.from(data).equals(Buffer.alloc(length, 7)));
       }
     });
+
+    for (const options of COMPRESSIONS) {
+      it(`compresses with ${JSON.stringify(options)}`, async () => {
+        const { open } = await serve(scheme, { perMessageDeflate: options });
+        const { client, ws } = await open();
+        assert.strictEqual(ws.extensions, 'permessage-deflate');
+        assert.match(client.extensions, /^permessage-deflate/);
+        echo(ws);
+        for (const length of COMPRESSED_LENGTHS) {
+          const text = compressible(length);
+          // The second refers to the first where the context is taken over.
+          for (let i = 0; i < 2; i += 1) {
+            const message = event(client, 'message');
+            client.send(text);
+            assert.strictEqual((await message).data, text);
+          }
+        }
+      });
+    }
 
     it('sends and receives binary data as Blob', async () => {
       const { open } = await serve(scheme);

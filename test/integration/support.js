@@ -132,10 +132,44 @@ async function refusal(client) {
   return response.statusCode;
 }
 
+/** Options of permessage-deflate under which clients have to get along. */
+const COMPRESSIONS = [
+  { threshold: 0 },
+  { threshold: 0, serverNoContextTakeover: true },
+  {
+    clientNoContextTakeover: true,
+    serverNoContextTakeover: true,
+    threshold: 0,
+  },
+  { serverMaxWindowBits: 9, threshold: 0 },
+  { clientMaxWindowBits: 9, threshold: 0 },
+  { threshold: 0, zlibDeflateOptions: { level: 9 } },
+];
+
+/** Around what is compressed on the loop, and beyond. */
+const COMPRESSED_LENGTHS = [0, 1, 126, 1000, 16384, 16385, 65537, 1024 * 1024];
+
+/**
+ * Text that varies and repeats itself, as JSON does.
+ *
+ * @param {number} length
+ * @returns {string}
+ */
+function compressible(length) {
+  let text = '';
+  for (let i = 0; text.length < length; i += 1) {
+    text += `{"id":${(i * 7919) % 10007},"name":"entry ${i % 13}"},`;
+  }
+  return text.slice(0, length);
+}
+
 module.exports = {
+  COMPRESSED_LENGTHS,
+  COMPRESSIONS,
   TLS,
   cleanUp,
   collect,
+  compressible,
   createServer,
   engine,
   listen,
