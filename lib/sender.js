@@ -73,7 +73,7 @@ function requestSettle() {
 /**
  * Where `size` bytes go in the cork.
  *
- * @param {number} size at most CORK_PAYLOAD_MAX + HEADER_MAX
+ * @param {number} size at most CORK_SIZE
  * @return {number} the offset
  */
 function reserve(size) {
@@ -191,8 +191,16 @@ function sendText(ws, first, text) {
   commit(ws._slot, start + length);
 }
 
-/** Room for what compression may add to a frame: see binding/deflate.c. */
-const FRAME_GROWTH_MAX = 128;
+/**
+ * Room for what compression may add to a frame: see FRAME_GROWTH_MAX() in
+ * binding/deflate.c.
+ *
+ * @param {number} size of the payload in bytes
+ * @return {number}
+ */
+function growth(size) {
+  return (size >>> 2) + 128;
+}
 
 /**
  * Sends one compressed frame.
@@ -205,7 +213,7 @@ const FRAME_GROWTH_MAX = 128;
  * @return {boolean} false if there is no memory: nothing was sent
  */
 function sendDeflated(ws, data, size, first, starts) {
-  const start = reserve(size + HEADER_MAX + FRAME_GROWTH_MAX);
+  const start = reserve(size + HEADER_MAX + growth(size));
 
   if (typeof data === 'string') {
     cork.write(data, start + HEADER_MAX, size, 'utf8');

@@ -113,6 +113,35 @@ describe('Compressed messages', () => {
     assert.ok(lengths[1] < lengths[0] / 5);
   });
 
+  for (const zlibDeflateOptions of [
+    { level: 6, memLevel: 1 },
+    { level: 1, memLevel: 1 },
+    { level: 1, strategy: 2 },
+    { level: 0 },
+    {},
+  ]) {
+    it(`may get longer with ${JSON.stringify(zlibDeflateOptions)}`, async () => {
+      const { server } = await createConnection({
+        perMessageDeflate: { threshold: 0, zlibDeflateOptions },
+      });
+      const { client, ws } = await server.open(offering(OFFER));
+      const inflater = new Inflater();
+      for (const size of [1, 100, 5000, 16384]) {
+        // None of them has anything of those before.
+        const whole = sample('random', size, 8 * size);
+        const first = sample('random', size, 9 * size);
+        const second = sample('random', size, 10 * size);
+        ws.send(whole);
+        ws.send(first, { fin: false });
+        ws.send(second);
+        for (const message of [whole, Buffer.concat([first, second])]) {
+          const { payload } = await readMessage(client, inflater);
+          assert.strictEqual(Buffer.compare(payload, message), 0);
+        }
+      }
+    });
+  }
+
   it('of zlib are inflated, with the context of those before', async () => {
     const { server } = await createConnection({ perMessageDeflate: true });
     const { client, ws } = await server.open(offering(OFFER));

@@ -19,8 +19,8 @@
 /* Bytes that buffers keep for the next message. */
 #define KEPT_CAPACITY (64u * 1024u)
 
-/* Bytes by which a frame may be longer than its payload was. */
-#define FRAME_GROWTH_MAX 128u
+/* Bytes by which zlib may make `len` bytes longer: more than deflateBound(). */
+#define FRAME_GROWTH_MAX(len) ((len) / 4 + 128)
 
 /* What a connection has. */
 typedef struct wsu_deflate {
@@ -400,8 +400,8 @@ napi_value wsu_call_deflate(napi_env napi, napi_callback_info info) {
   len = first;
   WSU_TRY(napi, napi_get_value_uint32(napi, argv[3], &first));
   WSU_TRY(napi, napi_get_value_bool(napi, argv[4], &starts));
-  frame =
-      wsu_cork_at(env, start, len + WSU_FRAME_HEADER_MAX + FRAME_GROWTH_MAX);
+  frame = wsu_cork_at(env, start,
+                      len + WSU_FRAME_HEADER_MAX + FRAME_GROWTH_MAX(len));
   compressor = find_compressor(env, deflate_of(transport));
   if (frame == NULL || compressor == NULL)
     return wsu_to_number(napi, -1);
@@ -409,7 +409,7 @@ napi_value wsu_call_deflate(napi_env napi, napi_callback_info info) {
   deflated = &env->deflate.deflated;
   payload = frame + WSU_FRAME_HEADER_MAX;
   err = compress(env, compressor, payload, len, first, starts);
-  if (err < 0 || wsu_buffer_length(deflated) > len + FRAME_GROWTH_MAX) {
+  if (err < 0 || wsu_buffer_length(deflated) > len + FRAME_GROWTH_MAX(len)) {
     reuse(deflated);
     return wsu_to_number(napi, -1);
   }
