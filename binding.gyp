@@ -34,6 +34,7 @@
         "src/binding/deflate.c",
         "src/binding/env.c",
         "src/binding/events.c",
+        "src/binding/inflate.c",
         "src/binding/slots.c",
         "src/binding/stream.c",
         "src/binding/tables.c",

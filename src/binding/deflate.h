@@ -19,9 +19,9 @@
 #include "../core/deflate.h"
 #include "../core/extension.h"
 #include "../io/queue.h"
+#include "../io/transport.h"
 
 struct wsu_env;
-struct wsu_transport;
 
 /* Dedicated compressors of an environment: 24 MiB with the default level. */
 #define WSU_COMPRESSORS_MAX 512u
@@ -48,19 +48,36 @@ typedef struct wsu_deflate_pool {
   wsu_buffer_t deflated;
 } wsu_deflate_pool_t;
 
+/* What a connection has. */
+typedef struct wsu_deflate {
+  wsu_deflate_parameters_t agreed;
+  wsu_compressor_options_t options;
+  wsu_compressor_t *compressor;     /* dedicated; NULL: none, or at work */
+  wsu_decompressor_t *decompressor; /* the same */
+  wsu_queue_t used;                 /* in the pool's list, with a compressor */
+  uint64_t used_at;                 /* ms */
+} wsu_deflate_t;
+
+/* NULL if the connection has no compression. */
+static inline wsu_deflate_t *wsu_deflate_of(const wsu_transport_t *transport) {
+  return transport->deflate;
+}
+
+/* Empties a buffer for the next message, with its memory unless it is large. */
+void wsu_deflate_reuse(wsu_buffer_t *buffer);
+
 void wsu_deflate_pool_init(wsu_deflate_pool_t *pool);
 void wsu_deflate_pool_free(wsu_deflate_pool_t *pool);
 
 /* The connection is gone: frees what it has for compression. */
-void wsu_deflate_release(struct wsu_env *env, struct wsu_transport *transport);
+void wsu_deflate_release(struct wsu_env *env, wsu_transport_t *transport);
 
 /*
  * A compressed message is complete: reads and inflates it, and hands it over
  * with wsu_events_deliver(), now or when a thread is done. Until then the
  * connection receives nothing.
  */
-void wsu_deflate_on_message(struct wsu_env *env,
-                            struct wsu_transport *transport,
+void wsu_deflate_on_message(struct wsu_env *env, wsu_transport_t *transport,
                             const wsu_event_t *event);
 
 /*

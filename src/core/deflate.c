@@ -127,6 +127,7 @@ static void end_stream(wsu_compressor_t *compressor) {
   if (compressor->has_stream)
     deflateEnd(&compressor->stream);
   compressor->has_stream = false;
+  compressor->memory.bytes = sizeof(*compressor);
 }
 
 void wsu_compressor_free(wsu_compressor_t *compressor) {
@@ -195,16 +196,13 @@ static int deflate_all(z_stream *stream, const uint8_t *bytes, size_t len,
   return 0;
 }
 
-/*
- * Whether messages of one level and strategy have been asked for: of zlib's, as
- * only zlib has them.
- */
+/* Whether small messages are for the encoder: levels are zlib's alone. */
 static bool is_default(const wsu_compressor_options_t *options) {
   return options->level == Z_DEFAULT_COMPRESSION &&
          options->strategy == Z_DEFAULT_STRATEGY;
 }
 
-/* What the encoder has sent goes before what zlib is going to compress. */
+/* Whether messages refer to a history, whoever compresses them. */
 static bool has_context(const wsu_compressor_t *compressor) {
   return compressor->options.takes_over && is_default(&compressor->options);
 }
@@ -220,14 +218,13 @@ static bool make_history(wsu_compressor_t *compressor) {
 
 static bool make_stream(wsu_compressor_t *compressor) {
   const wsu_compressor_options_t *options = &compressor->options;
-  size_t before = compressor->memory.bytes;
 
   if (compressor->has_stream)
     return true;
   if (deflateInit2(&compressor->stream, options->level, Z_DEFLATED,
                    raw_window_bits(options->window_bits), options->mem_level,
                    options->strategy) != Z_OK) {
-    compressor->memory.bytes = before;
+    end_stream(compressor);
     return false;
   }
   compressor->has_stream = true;
@@ -268,18 +265,15 @@ static int compress_in_context(wsu_compressor_t *compressor,
                                const uint8_t *bytes, size_t len,
                                wsu_buffer_t *output) {
   wsu_history_t *history = compressor->history;
-  size_t memory = compressor->memory.bytes;
   int result;
 
   if (!make_stream(compressor))
     return WSU_ERR_OUT_OF_MEMORY;
-  if (history->len > 0 &&
-      deflateSetDictionary(&compressor->stream, history->bytes,
-                           (uInt)history->len) != Z_OK)
-    history->len = 0;
+  /* No fresh raw stream refuses one; without it nothing is referred to. */
+  (void)deflateSetDictionary(&compressor->stream, history->bytes,
+                             (uInt)history->len);
   result = compress_with_zlib(compressor, bytes, len, false, output);
   end_stream(compressor);
-  compressor->memory.bytes = memory;
   if (result == 0)
     wsu_history_learn(history, bytes, len);
   return result;

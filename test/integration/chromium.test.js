@@ -7,12 +7,12 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const { chromium } = require('playwright-core');
 
+const { sample } = require('../helpers/deflate');
 const { once } = require('../helpers/events');
 const {
   COMPRESSED_LENGTHS,
   COMPRESSIONS,
   cleanUp,
-  compressible,
   createServer,
   engine,
   listen,
@@ -185,7 +185,7 @@ for (const scheme of ['ws', 'wss']) {
         assert.strictEqual(socket.extensions, 'permessage-deflate');
         echo(socket);
         for (const length of COMPRESSED_LENGTHS) {
-          const text = compressible(length);
+          const text = sample('text', length).toString();
           // The second refers to the first where the context is taken over.
           const results = await page.evaluate(async (value) => {
             ws.send(value);

@@ -149,27 +149,12 @@ const COMPRESSIONS = [
 /** Around what is compressed on the loop, and beyond. */
 const COMPRESSED_LENGTHS = [0, 1, 126, 1000, 16384, 16385, 65537, 1024 * 1024];
 
-/**
- * Text that varies and repeats itself, as JSON does.
- *
- * @param {number} length
- * @returns {string}
- */
-function compressible(length) {
-  let text = '';
-  for (let i = 0; text.length < length; i += 1) {
-    text += `{"id":${(i * 7919) % 10007},"name":"entry ${i % 13}"},`;
-  }
-  return text.slice(0, length);
-}
-
 module.exports = {
   COMPRESSED_LENGTHS,
   COMPRESSIONS,
   TLS,
   cleanUp,
   collect,
-  compressible,
   createServer,
   engine,
   listen,
