@@ -21,6 +21,7 @@
         "src/core/huffman.c",
         "src/core/mask.c",
         "src/core/message.c",
+        "src/core/output.c",
         "src/core/sha1.c",
         "src/core/utf8.c",
         "src/io/loop.c",

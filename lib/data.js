@@ -51,6 +51,17 @@ function toBytes(data) {
 }
 
 /**
+ * The size of what a user sends in bytes.
+ *
+ * @param {*} data a string, a Blob, or what toBytes() takes
+ * @return {number}
+ */
+function sizeOf(data) {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return isBlob(data) ? data.size : byteLength(toBytes(data));
+}
+
+/**
  * A received payload in the form that `binaryType` asks for.
  *
  * @param {Buffer} data
@@ -63,4 +74,4 @@ function fromBytes(data, binaryType) {
   return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
 }
 
-module.exports = { byteLength, fromBytes, isBlob, toBytes };
+module.exports = { byteLength, fromBytes, isBlob, sizeOf, toBytes };

@@ -2,6 +2,7 @@
 
 const { markAsUntransferable } = require('worker_threads');
 
+const backpressure = require('./backpressure');
 const native = require('./native');
 const sender = require('./sender');
 const { EMPTY_BUFFER } = require('./constants');
@@ -249,6 +250,7 @@ function register(ws, handle) {
   const slot = handle % SLOTS;
 
   sockets[slot] = ws;
+  backpressure.register(slot);
   return slot;
 }
 

@@ -8,10 +8,13 @@ const DEFAULTS = {
   allowSynchronousEvents: true,
   autoPong: true,
   closeTimeout: 30 * 1000,
+  highWaterMark: 64 * 1024,
+  maxBackpressure: 64 * 1024 * 1024,
   maxBufferedChunks: 256 * 1024,
   maxFragments: 16 * 1024,
   maxPayload: 100 * 1024 * 1024,
   maxPendingAutoPongs: 60,
+  onBackpressure: 'terminate',
   skipUTF8Validation: false,
 };
 

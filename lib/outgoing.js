@@ -3,10 +3,11 @@
 // Messages and control frames of a WebSocket on their way out: in order, though
 // a Blob has to be read first, and large messages are compressed on a thread.
 
+const backpressure = require('./backpressure');
 const native = require('./native');
 const sender = require('./sender');
 const { CONTROL_PAYLOAD_MAX } = require('./close-code');
-const { byteLength, isBlob, toBytes } = require('./data');
+const { byteLength, isBlob, sizeOf, toBytes } = require('./data');
 const {
   CONNECTING,
   EMPTY_BUFFER,
@@ -37,12 +38,6 @@ async function readBlob(blob, callback) {
   }
 }
 
-/** Bytes of what a user sends. */
-function sizeOf(data) {
-  if (typeof data === 'string') return Buffer.byteLength(data);
-  return isBlob(data) ? data.size : byteLength(toBytes(data));
-}
-
 function refuse(ws, data, callback) {
   if (ws._readyState === CONNECTING) {
     throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
@@ -61,6 +56,12 @@ function refuse(ws, data, callback) {
   }
 }
 
+/** Bytes that have waited here go to native code, or nowhere. */
+function handOver(ws, size) {
+  ws._unsentBytes -= size;
+  if (ws._needsDrain) process.nextTick(backpressure.drain, ws);
+}
+
 /** A message, or a fragment of one, of a connection with compression. */
 function sendCompressed(ws, data, opcode, fin, callback) {
   const size = sizeOf(data);
@@ -73,7 +74,7 @@ function sendCompressed(ws, data, opcode, fin, callback) {
   addJob(ws, async () => {
     const bytes = isBlob(data) ? await readBlob(data, callback) : data;
 
-    ws._unsentBytes -= size;
+    handOver(ws, size);
     if (refuseLate(ws, callback, READING_BLOB)) return;
     if (size <= sender.CORK_PAYLOAD_MAX) {
       deflateFrame(ws, bytes, size, opcode, fin, callback);
@@ -121,7 +122,7 @@ async function deflateLater(ws, bytes, opcode, fin, callback) {
     }
   });
   ws._onDeflated = null;
-  ws._unsentBytes -= size;
+  handOver(ws, size);
   if (!refuseLate(ws, callback, COMPRESSING) && callback) {
     sender.addCallback(ws, callback);
   }
@@ -192,11 +193,8 @@ function sendControl(ws, opcode, data, mask, callback) {
   if ((isLater ? data.size : byteLength(payload)) > CONTROL_PAYLOAD_MAX) {
     throw new RangeError('The data size must not be greater than 125 bytes');
   }
-  if (isLater || ws._jobs !== null) {
-    sendLater(ws, payload, opcode, FIN, mask, callback);
-  } else {
-    sendFrame(ws, payload, opcode, FIN, mask, callback);
-  }
+  if (isLater) sendLater(ws, payload, opcode, FIN, mask, callback);
+  else sendFrame(ws, payload, opcode, FIN, mask, callback);
 }
 
 /** A Blob is read first; frames that come meanwhile wait behind it. */
@@ -207,7 +205,7 @@ function sendLater(ws, data, opcode, fin, mask, callback) {
   addJob(ws, async () => {
     const bytes = isBlob(data) ? await readBlob(data, callback) : data;
 
-    ws._unsentBytes -= size;
+    handOver(ws, size);
     if (refuseLate(ws, callback, READING_BLOB)) return;
     sendFrame(ws, bytes, opcode, fin, mask, callback);
   });

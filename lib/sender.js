@@ -3,6 +3,7 @@
 const { AsyncResource } = require('async_hooks');
 const { randomFillSync } = require('crypto');
 
+const backpressure = require('./backpressure');
 const native = require('./native');
 const { EMPTY_BUFFER, OPEN } = require('./constants');
 const { byteLength, toBytes } = require('./data');
@@ -97,6 +98,7 @@ function commit(slot, end) {
   const count = directory[COUNT];
 
   directory[USED] = end;
+  backpressure.count(slot, size);
   if (count > 0 && directory[LAST_SLOT] === slot) {
     directory[DIRECTORY_HEADER + 2 * count - 1] += size;
   } else {
@@ -330,7 +332,9 @@ function addCallback(ws, callback) {
  * @param {WebSocket} ws
  */
 function callBack(ws) {
-  const sent = native.sent(ws._handle);
+  // Pings and pongs may have gone elsewhere than behind what was there.
+  const sent =
+    native.pending(ws._handle) === 0 ? Infinity : native.position(ws._handle);
 
   while (ws._batches.length > 0 && ws._batches[0].position <= sent) {
     const batch = ws._batches[0];
@@ -363,7 +367,7 @@ function settle() {
       ws._batches.push({
         callbacks: ws._newCallbacks,
         next: 0,
-        position: native.sent(ws._handle) + pending,
+        position: native.position(ws._handle) + pending,
       });
       ws._newCallbacks = null;
       if (pending > 0) native.reportProgress(ws._handle, true);
@@ -380,7 +384,10 @@ function settle() {
 function onProgress(ws) {
   if (ws._handle === -1) return;
   callBack(ws);
-  if (ws._batches.length === 0) native.reportProgress(ws._handle, false);
+  backpressure.drain(ws);
+  if (ws._batches.length === 0 && !ws._needsDrain && ws._handle !== -1) {
+    native.reportProgress(ws._handle, false);
+  }
 }
 
 /**

@@ -3,6 +3,8 @@
 const native = require('./native');
 const { kWebSocket } = require('./constants');
 
+const { STREAM_WRITE_MAX } = native.constants;
+
 /** Lengths of the writes that the stream has not finished yet, in order. */
 const kWrites = Symbol('writes');
 
@@ -29,6 +31,7 @@ function streamOnData(chunk) {
     size = -1 - size;
   }
   if (size > 0) write(ws, size);
+  if (size === STREAM_WRITE_MAX) writeOutput(ws, true);
 }
 
 function streamOnEnd() {
@@ -60,27 +63,37 @@ function onWritten(err) {
 }
 
 /**
- * Moves the output of a connection to its stream, in one write.
+ * Moves the output of a connection to its stream, in one write if there is not
+ * much of it.
  *
  * @param {WebSocket} ws
  * @param {boolean} [waits] until there is room in the stream
  */
 function writeOutput(ws, waits = false) {
-  const size = native.available(ws._handle, waits);
+  let size;
 
-  if (size > 0) write(ws, size);
+  do {
+    size = native.available(ws._handle, waits);
+  } while (size > 0 && write(ws, size) && size === STREAM_WRITE_MAX);
 }
 
-/** Writes the first bytes of the output. */
+/**
+ * Writes the first bytes of the output.
+ *
+ * @param {WebSocket} ws
+ * @param {number} size
+ * @return {boolean} whether that was possible
+ */
 function write(ws, size) {
   const stream = ws._socket;
 
-  if (stream.destroyed) return;
+  if (stream.destroyed) return false;
   const chunk = Buffer.allocUnsafe(size);
 
   native.take(ws._handle, chunk);
   stream[kWrites].push(size);
   if (!stream[kWrite](chunk, stream[kOnWritten])) native.block(ws._handle);
+  return true;
 }
 
 /** The end comes behind the frames before it. */

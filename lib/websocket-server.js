@@ -4,6 +4,7 @@ const EventEmitter = require('events');
 const http = require('http');
 
 const WebSocket = require('./websocket');
+const backpressure = require('./backpressure');
 const native = require('./native');
 const { abortHandshake, refuse, ignoreError } = require('./handshake');
 const {
@@ -95,7 +96,11 @@ class WebSocketServer extends EventEmitter {
    * @param {number} [options.closeTimeout=30000] ms that a closing handshake
    *     may take
    * @param {Function} [options.handleProtocols] selects a subprotocol
+   * @param {number} [options.highWaterMark=65536] bytes waiting to be sent
+   *     above which send() returns false
    * @param {string} [options.host] to listen on
+   * @param {number} [options.maxBackpressure=67108864] bytes that may wait to
+   *     be sent; 0: any
    * @param {number} [options.maxBufferedChunks=262144] pieces that a frame may
    *     come in; 0: any
    * @param {number} [options.maxFragments=16384] frames of a message; 0: any
@@ -105,6 +110,9 @@ class WebSocketServer extends EventEmitter {
    * @param {boolean} [options.noServer=false] handleUpgrade() is called
    * @param {(boolean|Object)} [options.perMessageDeflate=false] compression
    *     (RFC 7692); see index.d.ts
+   * @param {string} [options.onBackpressure='terminate'] what becomes of the
+   *     connection when a message is dropped since too much waits: 'terminate',
+   *     'close' (with 1013), or 'drop': nothing
    * @param {string} [options.path] the only path to accept
    * @param {number} [options.port] to listen on
    * @param {http.Server} [options.server] to attach to
@@ -126,6 +134,7 @@ class WebSocketServer extends EventEmitter {
       );
     }
     options.maxPayload |= 0;
+    backpressure.checkOptions(options);
 
     const modes = [options.port != null, options.server, options.noServer];
 

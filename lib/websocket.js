@@ -4,6 +4,7 @@ const EventEmitter = require('events');
 
 const { closeReason, isValidCloseCode } = require('./close-code');
 const eventTarget = require('./event-target');
+const backpressure = require('./backpressure');
 const native = require('./native');
 const outgoing = require('./outgoing');
 const sender = require('./sender');
@@ -120,6 +121,11 @@ class WebSocket extends EventEmitter {
     this._closeFrameReceived = false;
     this._closeFrameSent = false;
     this._unsentBytes = 0;
+    this._highWaterMark = 0;
+    this._maxBackpressure = 0;
+    this._onBackpressure = '';
+    this._needsDrain = false;
+    this._isDropping = false;
     this._batches = [];
     this._newCallbacks = null;
     this._deferred = null;
@@ -266,6 +272,8 @@ class WebSocket extends EventEmitter {
    * @param {boolean} [options.compress=true] whether to compress it, if that
    *     was negotiated and it is not below `threshold`
    * @param {Function} [callback] called when it is sent, or with an error
+   * @return {boolean} false if more than `highWaterMark` bytes wait: 'drain'
+   *     comes when they do not, unless the connection ends
    */
   send(data, options, callback) {
     if (typeof options === 'function') {
@@ -275,7 +283,7 @@ class WebSocket extends EventEmitter {
     if (typeof data === 'number') data = data.toString();
     if (this._readyState !== OPEN) {
       outgoing.refuse(this, data, callback);
-      return;
+      return false;
     }
     let opcode = typeof data === 'string' ? OPCODE_TEXT : OPCODE_BINARY;
     let fin = FIN;
@@ -293,6 +301,12 @@ class WebSocket extends EventEmitter {
     }
     const payload = data || EMPTY_BUFFER;
 
+    if (
+      backpressure.isBacklogged(this) &&
+      !backpressure.admit(this, payload, opcode, fin, callback)
+    ) {
+      return false;
+    }
     // What has begun compressed can only go on so.
     if (this._isFragmenting) compress = this._isCompressing;
     if (compress && !mask) {
@@ -305,6 +319,7 @@ class WebSocket extends EventEmitter {
     } else {
       outgoing.sendLater(this, payload, opcode, fin, mask, callback);
     }
+    return !backpressure.isBacklogged(this) || !backpressure.isOver(this);
   }
 
   /**
@@ -326,13 +341,16 @@ class WebSocket extends EventEmitter {
    * @throws {Error} libuv's error: there is no memory
    */
   setSocket(socket, head, options) {
-    this._openStream(socket, {
+    const all = {
       ...DEFAULTS,
       maxPayload: 0,
       ...options,
       autoPong: this._autoPong === undefined || this._autoPong,
       closeTimeout: this._closeTimeout,
-    });
+    };
+
+    backpressure.checkOptions(all);
+    this._openStream(socket, all);
     readStream(socket, head);
     this.emit('open');
   }
@@ -367,6 +385,7 @@ class WebSocket extends EventEmitter {
   _open(handle, socket, options) {
     this._handle = handle;
     this._slot = register(this, handle);
+    backpressure.setLimits(this, options);
     this._socket = socket;
     this._readyState = OPEN;
     if (!options.allowSynchronousEvents) this._deferred = [];
@@ -495,7 +514,7 @@ class WebSocket extends EventEmitter {
     const { DEFLATED, DRAIN, FINISH, OUTPUT, PROGRESS, ROOM } =
       native.constants;
 
-    if (notices & OUTPUT) writeOutput(this);
+    if (notices & OUTPUT) writeOutput(this, true);
     if (notices & FINISH) this._endSocket();
     if (notices & ROOM && !this._isPaused) this._socket.resume();
     if (notices & DEFLATED && this._onDeflated !== null) this._onDeflated();

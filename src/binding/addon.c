@@ -228,6 +228,22 @@ static napi_value sent(napi_env napi, napi_callback_info info) {
   return wsu_to_number(napi, transport == NULL ? -1 : (double)transport->sent);
 }
 
+/*
+ * position(handle): how many of the bytes that leave in the order in which they
+ * were sent have done so; a stream may count too few until it has written all.
+ */
+static napi_value position(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  double number = -1;
+
+  if (transport != NULL)
+    number = (double)transport->sent -
+             (double)transport->connection.output.overtaken;
+  return wsu_to_number(napi, number);
+}
+
 /* received(handle): bytes that were received by way of the addon; or -1. */
 static napi_value received(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
@@ -338,6 +354,21 @@ static napi_value start(napi_env napi, napi_callback_info info) {
   return NULL;
 }
 
+/* setUnsent(unsent): see env.h; it takes the place of the last one. */
+static napi_value set_unsent(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env = wsu_get_args(napi, info, argv);
+  napi_ref unsent;
+
+  if (env == NULL)
+    return NULL;
+  WSU_TRY(napi, napi_create_reference(napi, argv[0], 1, &unsent));
+  if (env->unsent != NULL)
+    (void)napi_delete_reference(napi, env->unsent);
+  env->unsent = unsent;
+  return NULL;
+}
+
 static bool is_supported_libuv(void) {
   return uv_version() >> 16 == 1;
 }
@@ -348,6 +379,7 @@ NAPI_MODULE_INIT() {
     napi_callback function;
   } functions[] = {
       {"start", start},
+      {"setUnsent", set_unsent},
       {"check", wsu_call_check},
       {"protocols", wsu_call_protocols},
       {"response", wsu_call_response},
@@ -365,6 +397,7 @@ NAPI_MODULE_INIT() {
       {"pending", pending},
       {"waiting", waiting},
       {"sent", sent},
+      {"position", position},
       {"received", received},
       {"totals", totals},
       {"idle", idle},

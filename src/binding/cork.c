@@ -2,12 +2,17 @@
 
 enum { ENTRY_COUNT, USED, LAST_SLOT, WANTS_SETTLE };
 
+/* Where the count of unsent bytes ends, with room for what is corked. */
+#define UNSENT_MAX (1 << 30)
+
 /* The cork and its directory while no JavaScript can run. */
 typedef struct view {
   uint8_t *cork;
   size_t cork_size;
   int32_t *directory;
   uint32_t count;
+  int32_t *unsent;
+  size_t unsent_count;
 } view_t;
 
 static bool get_array(wsu_env_t *env, napi_ref ref, void **data,
@@ -24,6 +29,7 @@ static bool open_view(wsu_env_t *env, view_t *view) {
   napi_handle_scope scope;
   void *cork = NULL;
   void *directory = NULL;
+  void *unsent = NULL;
   size_t length = 0;
   bool ok;
 
@@ -31,12 +37,14 @@ static bool open_view(wsu_env_t *env, view_t *view) {
     return false;
   ok = get_array(env, env->cork, &cork, &view->cork_size) &&
        get_array(env, env->directory, &directory, &length) &&
-       length >= WSU_DIRECTORY_HEADER + 2 * WSU_DIRECTORY_ENTRIES;
+       length >= WSU_DIRECTORY_HEADER + 2 * WSU_DIRECTORY_ENTRIES &&
+       get_array(env, env->unsent, &unsent, &view->unsent_count);
   (void)napi_close_handle_scope(env->napi, scope);
   if (!ok)
     return false;
   view->cork = cork;
   view->directory = directory;
+  view->unsent = unsent;
   view->count = (uint32_t)view->directory[ENTRY_COUNT];
   return view->count <= WSU_DIRECTORY_ENTRIES;
 }
@@ -78,6 +86,15 @@ static void link_entries(wsu_env_t *env, const view_t *view) {
   }
 }
 
+static void report_unsent(const wsu_transport_t *transport,
+                          const view_t *view) {
+  size_t unsent = wsu_transport_unsent(transport);
+
+  if (transport->slot < view->unsent_count)
+    view->unsent[transport->slot] =
+        unsent < UNSENT_MAX ? (int32_t)unsent : UNSENT_MAX;
+}
+
 static void send_chain(wsu_env_t *env, wsu_transport_t *transport,
                        const view_t *view, const struct iovec *pieces,
                        int count) {
@@ -100,6 +117,7 @@ static void send_chain(wsu_env_t *env, wsu_transport_t *transport,
   transport->corked_first = -1;
   transport->corked_len = 0;
   wsu_transport_send(transport, all, n);
+  report_unsent(transport, view);
 }
 
 void wsu_cork_flush(wsu_env_t *env) {

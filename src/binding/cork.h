@@ -9,6 +9,11 @@
  *   [2]  the slot whose entry is the last one and may still grow, or -1
  *   [3]  whether send callbacks wait for the next flush
  *   [4 + 2i], [5 + 2i]  slot and bytes of entry i, in the order of the cork
+ *
+ * A second Int32Array, `unsent`, has for each slot the bytes that wait:
+ * JavaScript adds what it puts into the cork, and whenever bytes of a
+ * connection have been sent from there, the number is set to what was not
+ * taken.
  */
 #ifndef WSU_CORK_H
 #define WSU_CORK_H
@@ -17,7 +22,7 @@
 
 #define WSU_DIRECTORY_HEADER 4u
 
-/* Entries of the directory; lib/native.js has the same. */
+/* Entries of the directory. */
 #define WSU_DIRECTORY_ENTRIES 4096u
 
 /*

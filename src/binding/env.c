@@ -89,7 +89,7 @@ static const wsu_loop_owner_t owner = {
 static void delete_references(wsu_env_t *env) {
   napi_ref *references[] = {&env->dispatch, &env->settle,    &env->ring,
                             &env->cork,     &env->directory, &env->large,
-                            &env->slab};
+                            &env->unsent,   &env->slab};
 
   for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
     if (*references[i] != NULL)

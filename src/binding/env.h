@@ -74,6 +74,7 @@ typedef struct wsu_env {
   napi_ref ring;      /* Int32Array of WSU_RING_EVENTS * WSU_RING_FIELDS */
   napi_ref cork;      /* Uint8Array of frames to be sent */
   napi_ref directory; /* Int32Array: see cork.h */
+  napi_ref unsent;    /* Int32Array: see cork.h */
   napi_ref large;     /* Array of payloads that do not go to the slab */
   napi_ref slab;      /* ArrayBuffer */
 

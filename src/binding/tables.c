@@ -2,6 +2,7 @@
 
 #include "../core/error.h"
 #include "../core/handshake.h"
+#include "../io/stream.h"
 #include "call.h"
 #include "cork.h"
 #include "env.h"
@@ -92,6 +93,8 @@ static napi_value make_constants(napi_env napi) {
 #undef XX
   WSU_TRY(napi, set_number(napi, constants, "RING_EVENTS", WSU_RING_EVENTS));
   WSU_TRY(napi, set_number(napi, constants, "RING_FIELDS", WSU_RING_FIELDS));
+  WSU_TRY(napi, set_number(napi, constants, "STREAM_WRITE_MAX",
+                           WSU_STREAM_WRITE_MAX));
   WSU_TRY(napi, set_number(napi, constants, "DIRECTORY_ENTRIES",
                            WSU_DIRECTORY_ENTRIES));
   WSU_TRY(napi, set_number(napi, constants, "DIRECTORY_HEADER",

@@ -14,7 +14,7 @@ void wsu_connection_init(wsu_connection_t *connection,
 
 void wsu_connection_free(wsu_connection_t *connection) {
   wsu_message_reset(&connection->message);
-  wsu_buffer_free(&connection->output);
+  wsu_output_free(&connection->output);
 }
 
 /* Appends one control frame of our own to the output. */
@@ -30,7 +30,7 @@ static int queue_control(wsu_connection_t *connection, uint8_t opcode,
   }
   size = wsu_frame_encode_header(bytes, &frame);
   wsu_mask_copy(bytes + size, payload, len, frame.mask_key);
-  return wsu_buffer_append(&connection->output, bytes, size + len);
+  return wsu_output_queue(&connection->output, bytes, size + len);
 }
 
 static void report_error(wsu_connection_t *connection, int err, uint32_t detail,
@@ -235,11 +235,6 @@ void wsu_connection_end(wsu_connection_t *connection) {
   wsu_message_reset(&connection->message);
 }
 
-int wsu_connection_queue(wsu_connection_t *connection, const uint8_t *bytes,
-                         size_t len) {
-  return wsu_buffer_append(&connection->output, bytes, len);
-}
-
 bool wsu_connection_is_pong_limit_near(const wsu_connection_t *connection) {
   uint32_t limit = connection->options.max_pending_pongs;
 
@@ -247,8 +242,12 @@ bool wsu_connection_is_pong_limit_near(const wsu_connection_t *connection) {
 }
 
 void wsu_connection_sent(wsu_connection_t *connection, size_t len) {
-  wsu_buffer_consume(&connection->output, len);
-  if (wsu_buffer_length(&connection->output) == 0)
+  wsu_output_t *output = &connection->output;
+  bool had_urgent = wsu_buffer_length(&output->urgent) > 0;
+
+  wsu_output_sent(output, len);
+  if (wsu_output_length(output) == 0 ||
+      (had_urgent && wsu_buffer_length(&output->urgent) == 0))
     connection->pending_pongs = 0;
 }
 

@@ -17,6 +17,7 @@
 #include "decoder.h"
 #include "deflate.h"
 #include "message.h"
+#include "output.h"
 
 typedef struct wsu_connection_options {
   wsu_message_limits_t limits;
@@ -56,9 +57,9 @@ typedef struct wsu_connection {
   wsu_connection_options_t options;
   wsu_decoder_t decoder;
   wsu_message_t message;
-  wsu_buffer_t output;    /* what the transport has not taken yet */
+  wsu_output_t output;    /* what the transport has not taken yet */
   uint64_t close_by;      /* ms: the end must have come by then; 0: no limit */
-  uint32_t pending_pongs; /* automatic pongs in `output` */
+  uint32_t pending_pongs; /* automatic pongs in `output`, at most */
   uint8_t control_len;
   uint8_t control[WSU_CONTROL_PAYLOAD_MAX];
   bool reads_control;  /* wsu_connection_read() is about `control` */
@@ -69,7 +70,7 @@ typedef struct wsu_connection {
 } wsu_connection_t;
 
 /* A budget, not a measurement: what an idle connection costs the core. */
-_Static_assert(sizeof(wsu_connection_t) <= 448, "connections grew too large");
+_Static_assert(sizeof(wsu_connection_t) <= 512, "connections grew too large");
 
 /* `options` is copied. */
 void wsu_connection_init(wsu_connection_t *connection,
@@ -138,20 +139,13 @@ void wsu_connection_end(wsu_connection_t *connection);
 void wsu_connection_limit_closing(wsu_connection_t *connection, uint64_t now);
 
 /*
- * Appends encoded frames to the output, for what the transport did not take at
- * once. Returns 0 or WSU_ERR_OUT_OF_MEMORY.
- */
-int wsu_connection_queue(wsu_connection_t *connection, const uint8_t *bytes,
-                         size_t len);
-
-/*
  * Whether one more automatic pong would end in WSU_EVENT_TERMINATE. A transport
  * tries to send the output then, so that only pongs count that the peer does
  * not read.
  */
 bool wsu_connection_is_pong_limit_near(const wsu_connection_t *connection);
 
-/* The transport has taken the first `len` bytes of the output. */
+/* The transport has taken the first `len` bytes of the output's spans. */
 void wsu_connection_sent(wsu_connection_t *connection, size_t len);
 
 /*

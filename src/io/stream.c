@@ -52,7 +52,7 @@ static ssize_t send_none(wsu_transport_t *transport, struct iovec *pieces,
 
 static void wait(wsu_transport_t *transport) {
   if (!transport->is_closing && !transport->is_blocked &&
-      wsu_buffer_length(&transport->connection.output) > 0)
+      wsu_output_length(&transport->connection.output) > 0)
     notify(transport, WSU_NOTICE_OUTPUT);
 }
 
@@ -120,16 +120,27 @@ void wsu_stream_end(wsu_transport_t *transport, bool is_closed) {
 }
 
 size_t wsu_stream_available(const wsu_transport_t *transport) {
-  return wsu_buffer_length(&transport->connection.output);
+  size_t len = wsu_output_length(&transport->connection.output);
+
+  return len < WSU_STREAM_WRITE_MAX ? len : WSU_STREAM_WRITE_MAX;
 }
 
 void wsu_stream_take(wsu_transport_t *transport, uint8_t *dest, size_t len) {
-  const wsu_buffer_t *output = &transport->connection.output;
+  const wsu_output_t *output = &transport->connection.output;
+  wsu_span_t spans[WSU_OUTPUT_SPANS];
+  int count = wsu_output_spans(output, spans);
+  size_t left = len;
 
-  assert(len <= wsu_buffer_length(output));
+  assert(len <= wsu_output_length(output));
   if (len == 0)
     return;
-  memcpy(dest, wsu_buffer_bytes(output), len);
+  for (int i = 0; i < count && left > 0; i++) {
+    size_t n = spans[i].len < left ? spans[i].len : left;
+
+    memcpy(dest, spans[i].bytes, n);
+    dest += n;
+    left -= n;
+  }
   transport->unwritten += len;
   wsu_connection_sent(&transport->connection, len);
   /* What the connection ends with may be all that was left. */

@@ -19,6 +19,12 @@
 /* Bytes of input that may wait; then the owner stops reading its stream. */
 #define WSU_STREAM_INPUT_MAX (512u * 1024u)
 
+/*
+ * Bytes that are written to the stream at once: pings and pongs cannot overtake
+ * what it has.
+ */
+#define WSU_STREAM_WRITE_MAX (256u * 1024u)
+
 /* Opens a connection. Returns 0 or UV_ENOMEM. */
 int wsu_stream_open(wsu_loop_t *loop, const wsu_connection_options_t *options,
                     wsu_transport_t **opened);
@@ -42,7 +48,10 @@ bool wsu_stream_has_room(wsu_transport_t *transport);
  */
 void wsu_stream_end(wsu_transport_t *transport, bool is_closed);
 
-/* Bytes of the output that are to be written, even if the stream is full. */
+/*
+ * Bytes of the output that are to be written next, even if the stream is full;
+ * at most WSU_STREAM_WRITE_MAX.
+ */
 size_t wsu_stream_available(const wsu_transport_t *transport);
 
 /*

@@ -101,7 +101,7 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
     }
     if (wsu_connection_is_pong_limit_near(connection))
       relieve(transport);
-    if (wsu_buffer_length(&connection->output) > 0 && !transport->is_closing)
+    if (wsu_output_length(&connection->output) > 0 && !transport->is_closing)
       wsu_transport_mark_dirty(transport);
   } while (!transport->is_closing);
 }
@@ -151,26 +151,23 @@ void wsu_transport_report_drain(wsu_transport_t *transport) {
   transport->loop->owner->on_notice(transport, WSU_NOTICE_DRAIN);
 }
 
-/* Counts `n` taken bytes off the pieces that are left. */
-static void skip(struct iovec **pieces, int *count, size_t n) {
-  while (*count > 0 && n >= (*pieces)->iov_len) {
-    n -= (*pieces)->iov_len;
-    (*pieces)++;
-    (*count)--;
-  }
-  if (*count > 0 && n > 0) {
-    (*pieces)->iov_base = (char *)(*pieces)->iov_base + n;
-    (*pieces)->iov_len -= n;
-  }
-}
-
-/* Puts what was not taken behind the output. False: there is no memory. */
+/*
+ * Queues the pieces without their first `taken` bytes. False: there is no
+ * memory.
+ */
 static bool keep(wsu_transport_t *transport, const struct iovec *pieces,
-                 int count) {
-  wsu_connection_t *connection = &transport->connection;
+                 int count, size_t taken) {
+  wsu_output_t *output = &transport->connection.output;
 
   for (; count > 0; pieces++, count--) {
-    if (wsu_connection_queue(connection, pieces->iov_base, pieces->iov_len) < 0)
+    const uint8_t *bytes = pieces->iov_base;
+    size_t n = taken < pieces->iov_len ? taken : pieces->iov_len;
+
+    if (n > 0)
+      wsu_output_pass(output, bytes, n);
+    taken -= n;
+    if (n < pieces->iov_len &&
+        wsu_output_queue(output, bytes + n, pieces->iov_len - n) < 0)
       return false;
   }
   if (wsu_transport_unsent(transport) > WSU_HIGH_WATER_MARK)
@@ -181,42 +178,38 @@ static bool keep(wsu_transport_t *transport, const struct iovec *pieces,
 void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
                         int count) {
   wsu_connection_t *connection = &transport->connection;
-  struct iovec all[1 + WSU_SEND_PIECES];
-  struct iovec *left = all;
-  size_t output_len = wsu_buffer_length(&connection->output);
-  size_t total = 0;
-  int left_count = 0;
+  struct iovec all[WSU_OUTPUT_SPANS + WSU_SEND_PIECES];
+  wsu_span_t spans[WSU_OUTPUT_SPANS];
+  size_t output_len = wsu_output_length(&connection->output);
+  size_t total = output_len;
+  size_t taken = 0;
+  int all_count = 0;
 
   if (transport->is_closing || transport->is_shut)
     return;
-  if (output_len > 0)
-    all[left_count++] = (struct iovec){
-        (void *)wsu_buffer_bytes(&connection->output), output_len};
-  for (int i = 0; i < count; i++)
-    all[left_count++] = pieces[i];
-  for (int i = 0; i < left_count; i++)
-    total += all[i].iov_len;
+  for (int n = wsu_output_spans(&connection->output, spans); all_count < n;
+       all_count++)
+    all[all_count] =
+        (struct iovec){(void *)spans[all_count].bytes, spans[all_count].len};
+  for (int i = 0; i < count; i++) {
+    all[all_count++] = pieces[i];
+    total += pieces[i].iov_len;
+  }
 
   if (!transport->is_blocked && total > 0) {
-    ssize_t n = transport->ops->send(transport, all, left_count, total);
-    size_t of_output;
+    ssize_t n = transport->ops->send(transport, all, all_count, total);
 
     if (n < 0) {
       wsu_transport_terminate(transport);
       return;
     }
-    wsu_transport_sent(transport, (size_t)n);
-    skip(&left, &left_count, (size_t)n);
-    of_output = (size_t)n < output_len ? (size_t)n : output_len;
-    if (of_output > 0)
-      wsu_connection_sent(connection, of_output);
-    output_len -= of_output;
+    taken = (size_t)n;
+    wsu_transport_sent(transport, taken);
+    if (output_len > 0)
+      wsu_connection_sent(connection, taken < output_len ? taken : output_len);
   }
-  if (output_len > 0) {
-    left++;
-    left_count--;
-  }
-  if (!keep(transport, left, left_count)) {
+  if (taken < total && !keep(transport, pieces, count,
+                             taken > output_len ? taken - output_len : 0)) {
     wsu_transport_terminate(transport);
     return;
   }
@@ -227,9 +220,9 @@ void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
 void wsu_transport_flush(wsu_transport_t *transport) {
   wsu_connection_t *connection = &transport->connection;
 
-  if (wsu_buffer_length(&connection->output) > 0)
+  if (wsu_output_length(&connection->output) > 0)
     wsu_transport_send(transport, NULL, 0);
-  if (!transport->is_closing && wsu_buffer_length(&connection->output) == 0 &&
+  if (!transport->is_closing && wsu_output_length(&connection->output) == 0 &&
       wsu_connection_is_done(connection))
     transport->ops->finish(transport);
 }

@@ -105,7 +105,7 @@ void wsu_transport_close(wsu_transport_t *transport, uint16_t code,
 
 /* Bytes of the output that were not taken for good yet. */
 static inline size_t wsu_transport_unsent(const wsu_transport_t *transport) {
-  return wsu_buffer_length(&transport->connection.output) +
+  return wsu_output_length(&transport->connection.output) +
          transport->unwritten;
 }
 

@@ -90,21 +90,24 @@ static void expect_good_output(wsu_connection_t *connection) {
                                           !connection->options.is_server};
   wsu_connection_t peer;
   trace_t trace = {0};
+  uint8_t *output;
+  size_t len;
 
   if (wsu_connection_close(connection, 1001, (const uint8_t *)"bye", 3, 1) != 0)
     abort();
   wsu_connection_init(&peer, &options);
-  receive(&trace, &peer, wsu_buffer_bytes(&connection->output),
-          wsu_buffer_length(&connection->output));
+  output = copy_output(&connection->output, &len);
+  receive(&trace, &peer, output, len);
+  free(output);
   if (!peer.close_received || peer.failed ||
       strstr(trace_text(&trace), "close:1001:627965") == NULL)
     abort();
   trace_free(&trace);
   wsu_connection_free(&peer);
 
-  while (wsu_buffer_length(&connection->output) > 0)
+  while (wsu_output_length(&connection->output) > 0)
     wsu_connection_sent(connection,
-                        (wsu_buffer_length(&connection->output) + 1) / 2);
+                        (wsu_output_length(&connection->output) + 1) / 2);
   if (connection->pending_pongs != 0)
     abort();
 }

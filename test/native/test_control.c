@@ -33,15 +33,16 @@ static void check_reports(peer_t *peer, const char *bytes,
 }
 
 static void check_output(const peer_t *peer, const char *expected) {
-  const wsu_buffer_t *output = &peer->connection.output;
+  size_t len;
+  uint8_t *bytes = copy_output(&peer->connection.output, &len);
 
-  CHECK_BYTES(wsu_buffer_bytes(output), wsu_buffer_length(output),
-              hex(expected));
+  CHECK_BYTES(bytes, len, hex(expected));
+  free(bytes);
 }
 
 static void send_all(peer_t *peer) {
   wsu_connection_sent(&peer->connection,
-                      wsu_buffer_length(&peer->connection.output));
+                      wsu_output_length(&peer->connection.output));
 }
 
 static void say_close(peer_t *peer, uint16_t code, const char *reason,
@@ -197,23 +198,41 @@ TEST("a max_pending_pongs of 0 is no limit") {
     check_reports(peer, "89 80 00000000", "ping:");
     CHECK(!wsu_connection_is_pong_limit_near(&peer->connection));
   }
-  CHECK_EQ(wsu_buffer_length(&peer->connection.output), 2000);
+  CHECK_EQ(wsu_output_length(&peer->connection.output), 2000);
   close_peer(peer);
 }
 
-TEST("output keeps the order in which it was queued") {
+TEST("a pong overtakes messages, a close frame does not") {
   peer_t *peer = open_with(&SERVER);
   test_bytes_t frame = hex("82 01 61");
 
-  CHECK_EQ(wsu_connection_queue(&peer->connection, frame.data, frame.len), 0);
+  CHECK_EQ(wsu_output_queue(&peer->connection.output, frame.data, frame.len),
+           0);
   check_reports(peer, "89 80 00000000", "ping:");
-  CHECK_EQ(wsu_connection_queue(&peer->connection, frame.data, frame.len), 0);
+  CHECK_EQ(wsu_output_queue(&peer->connection.output, frame.data, frame.len),
+           0);
   say_close(peer, 1000, "", 1);
-  check_output(peer, "82 01 61 8a 00 82 01 61 88 02 03e8");
-  wsu_connection_sent(&peer->connection, 4);
-  check_output(peer, "00 82 01 61 88 02 03e8");
+  check_output(peer, "8a 00 82 01 61 82 01 61 88 02 03e8");
+  wsu_connection_sent(&peer->connection, 1);
+  check_output(peer, "00 82 01 61 82 01 61 88 02 03e8");
   send_all(peer);
   check_output(peer, "");
+  close_peer(peer);
+}
+
+TEST("pongs that were sent count no more, though messages wait behind them") {
+  peer_t *peer = open_with(&TWO_PONGS);
+  test_bytes_t frame = hex("82 01 61");
+
+  CHECK_EQ(wsu_output_queue(&peer->connection.output, frame.data, frame.len),
+           0);
+  for (size_t i = 0; i < 10; i++) {
+    check_reports(peer, "89 80 00000000 89 80 00000000", "ping: ping:");
+    CHECK(wsu_connection_is_pong_limit_near(&peer->connection));
+    wsu_connection_sent(&peer->connection, 4);
+    CHECK(!wsu_connection_is_pong_limit_near(&peer->connection));
+  }
+  check_output(peer, "82 01 61");
   close_peer(peer);
 }
 

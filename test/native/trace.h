@@ -177,13 +177,32 @@ static inline void trace_receive(trace_t *trace, wsu_connection_t *connection,
   } while (event.kind != WSU_EVENT_NONE);
 }
 
+/* The bytes that wait to be sent, in their order, to be freed by the caller. */
+static inline uint8_t *copy_output(const wsu_output_t *output, size_t *len) {
+  wsu_span_t spans[WSU_OUTPUT_SPANS];
+  int count = wsu_output_spans(output, spans);
+  uint8_t *bytes = malloc(wsu_output_length(output) + 1);
+
+  if (bytes == NULL)
+    abort();
+  *len = 0;
+  for (int i = 0; i < count; i++) {
+    memcpy(bytes + *len, spans[i].bytes, spans[i].len);
+    *len += spans[i].len;
+  }
+  return bytes;
+}
+
 /* Adds the bytes that wait to be sent. */
 static inline void trace_output(trace_t *trace,
                                 const wsu_connection_t *connection) {
+  size_t len;
+  uint8_t *bytes = copy_output(&connection->output, &len);
+
   trace_separate(trace);
   trace_add(trace, "output:");
-  trace_payload(trace, wsu_buffer_bytes(&connection->output),
-                wsu_buffer_length(&connection->output));
+  trace_payload(trace, bytes, len);
+  free(bytes);
 }
 
 #endif
