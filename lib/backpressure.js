@@ -54,8 +54,10 @@ function assertIsCount(options, name) {
   const value = options[name];
 
   if (typeof value !== 'number' || Number.isNaN(value)) {
+    const type = typeof value === 'number' ? value : typeof value;
+
     throw new TypeError(
-      `The "${name}" option must be a number of bytes, not ${typeof value}`,
+      `The "${name}" option must be a number of bytes, not ${type}`,
     );
   }
   if (value < 0) {
@@ -90,7 +92,8 @@ function checkOptions(options) {
 function setLimits(ws, options) {
   const max = options.maxBackpressure || Infinity;
 
-  ws._highWaterMark = Math.min(options.highWaterMark, max);
+  // Up to the mark nothing else is looked at.
+  ws._highWaterMark = Math.min(options.highWaterMark, max / 2, COUNT_MAX);
   ws._maxBackpressure = max;
   ws._onBackpressure = options.onBackpressure;
 }

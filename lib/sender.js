@@ -383,10 +383,13 @@ function settle() {
  */
 function onProgress(ws) {
   if (ws._handle === -1) return;
-  callBack(ws);
-  backpressure.drain(ws);
-  if (ws._batches.length === 0 && !ws._needsDrain && ws._handle !== -1) {
-    native.reportProgress(ws._handle, false);
+  try {
+    callBack(ws);
+  } finally {
+    backpressure.drain(ws);
+    if (ws._batches.length === 0 && !ws._needsDrain) {
+      native.reportProgress(ws._handle, false);
+    }
   }
 }
 
