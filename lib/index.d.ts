@@ -63,7 +63,7 @@ declare class WebSocket extends EventEmitter {
 
   /**
    * Bytes that were sent by the application but not taken by the kernel, frame
-   * headers included. There is no limit to them.
+   * headers included. The option `maxBackpressure` limits them.
    */
   readonly bufferedAmount: number;
 
@@ -129,7 +129,7 @@ declare class WebSocket extends EventEmitter {
   close(code?: number, data?: string | Buffer | Uint8Array): void;
 
   /**
-   * Sends a ping (RFC 6455, 5.5.2).
+   * Sends a ping (RFC 6455, 5.5.2). It does not wait behind messages.
    *
    * @param data at most 125 bytes; none by default
    * @param mask whether to mask it, `false` by default (RFC 6455, 5.3)
@@ -139,7 +139,7 @@ declare class WebSocket extends EventEmitter {
   ping(data?: any, mask?: boolean, cb?: (err: Error) => void): void;
 
   /**
-   * Sends a pong (RFC 6455, 5.5.3). Pings are answered without it, unless the
+   * Sends a pong (RFC 6455, 5.5.3), which does not wait behind messages. Pings are answered without it, unless the
    * option `autoPong` is `false`.
    *
    * @param data at most 125 bytes; none by default
@@ -154,9 +154,12 @@ declare class WebSocket extends EventEmitter {
    *
    * @param cb called when it is sent, or with an error, for example when the
    *   WebSocket is not open
+   * @returns `false` if more than `highWaterMark` bytes wait, or the WebSocket is
+   *   not open: 'drain' comes when no more than that wait, unless the connection
+   *   ends before. `ws` returns nothing.
    * @throws TypeError if `data` has no bytes
    */
-  send(data: BufferLike, cb?: (err?: Error) => void): void;
+  send(data: BufferLike, cb?: (err?: Error) => void): boolean;
 
   /**
    * Sends a message, or a fragment of one (RFC 6455, 5.4).
@@ -164,13 +167,14 @@ declare class WebSocket extends EventEmitter {
    * @param options
    * @param cb called when it is sent, or with an error, for example when the
    *   WebSocket is not open
+   * @returns as without options
    * @throws TypeError if `data` has no bytes
    */
   send(
     data: BufferLike,
     options: WebSocket.SendOptions,
     cb?: (err?: Error) => void,
-  ): void;
+  ): boolean;
 
   /** Ends the connection at once; the close code is 1006. */
   terminate(): void;
@@ -221,7 +225,11 @@ declare class WebSocket extends EventEmitter {
       isBinary: boolean,
     ) => void,
   ): this;
-  on(event: 'open', listener: (this: WebSocket) => void): this;
+  on(
+    event: 'dropped',
+    listener: (this: WebSocket, data: any, isBinary: boolean) => void,
+  ): this;
+  on(event: 'drain' | 'open', listener: (this: WebSocket) => void): this;
   on(
     event: 'ping' | 'pong',
     listener: (this: WebSocket, data: Buffer) => void,
@@ -244,7 +252,11 @@ declare class WebSocket extends EventEmitter {
       isBinary: boolean,
     ) => void,
   ): this;
-  once(event: 'open', listener: (this: WebSocket) => void): this;
+  once(
+    event: 'dropped',
+    listener: (this: WebSocket, data: any, isBinary: boolean) => void,
+  ): this;
+  once(event: 'drain' | 'open', listener: (this: WebSocket) => void): this;
   once(
     event: 'ping' | 'pong',
     listener: (this: WebSocket, data: Buffer) => void,
@@ -267,7 +279,11 @@ declare class WebSocket extends EventEmitter {
       isBinary: boolean,
     ) => void,
   ): this;
-  off(event: 'open', listener: (this: WebSocket) => void): this;
+  off(
+    event: 'dropped',
+    listener: (this: WebSocket, data: any, isBinary: boolean) => void,
+  ): this;
+  off(event: 'drain' | 'open', listener: (this: WebSocket) => void): this;
   off(
     event: 'ping' | 'pong',
     listener: (this: WebSocket, data: Buffer) => void,
@@ -286,7 +302,11 @@ declare class WebSocket extends EventEmitter {
     event: 'message',
     listener: (data: WebSocket.RawData, isBinary: boolean) => void,
   ): this;
-  addListener(event: 'open', listener: () => void): this;
+  addListener(
+    event: 'dropped',
+    listener: (data: any, isBinary: boolean) => void,
+  ): this;
+  addListener(event: 'drain' | 'open', listener: () => void): this;
   addListener(event: 'ping' | 'pong', listener: (data: Buffer) => void): this;
   addListener(event: string | symbol, listener: (...args: any[]) => void): this;
 
@@ -299,7 +319,11 @@ declare class WebSocket extends EventEmitter {
     event: 'message',
     listener: (data: WebSocket.RawData, isBinary: boolean) => void,
   ): this;
-  removeListener(event: 'open', listener: () => void): this;
+  removeListener(
+    event: 'dropped',
+    listener: (data: any, isBinary: boolean) => void,
+  ): this;
+  removeListener(event: 'drain' | 'open', listener: () => void): this;
   removeListener(
     event: 'ping' | 'pong',
     listener: (data: Buffer) => void,
@@ -318,7 +342,11 @@ declare class WebSocket extends EventEmitter {
     event: 'message',
     listener: (data: WebSocket.RawData, isBinary: boolean) => void,
   ): this;
-  prependListener(event: 'open', listener: () => void): this;
+  prependListener(
+    event: 'dropped',
+    listener: (data: any, isBinary: boolean) => void,
+  ): this;
+  prependListener(event: 'drain' | 'open', listener: () => void): this;
   prependListener(
     event: 'ping' | 'pong',
     listener: (data: Buffer) => void,
@@ -337,7 +365,11 @@ declare class WebSocket extends EventEmitter {
     event: 'message',
     listener: (data: WebSocket.RawData, isBinary: boolean) => void,
   ): this;
-  prependOnceListener(event: 'open', listener: () => void): this;
+  prependOnceListener(
+    event: 'dropped',
+    listener: (data: any, isBinary: boolean) => void,
+  ): this;
+  prependOnceListener(event: 'drain' | 'open', listener: () => void): this;
   prependOnceListener(
     event: 'ping' | 'pong',
     listener: (data: Buffer) => void,
@@ -520,8 +552,20 @@ declare namespace WebSocket {
       protocols: Set<string>,
       request: InstanceType<V>,
     ) => string | false;
+    /**
+     * Bytes waiting to be sent above which `send()` returns `false`: 0 or more,
+     * and no more than half of `maxBackpressure` counts. 65536 by default. Not
+     * in `ws`.
+     */
+    highWaterMark?: number | undefined;
     /** Of `port`: the address to listen on. */
     host?: string | undefined;
+    /**
+     * Bytes that may wait to be sent on a connection: a message with which it
+     * were more is dropped, unless no more than `highWaterMark` wait before it.
+     * 67108864 by default; 0: any. Not in `ws`.
+     */
+    maxBackpressure?: number | undefined;
     /** Chunks of received data that may wait. 262144 by default. */
     maxBufferedChunks?: number | undefined;
     /**
@@ -539,6 +583,14 @@ declare namespace WebSocket {
      * terminated. 60 by default.
      */
     maxPendingAutoPongs?: number | undefined;
+    /**
+     * What becomes of a connection when one of its messages is dropped since
+     * too much waits: 'terminate', the default; 'close' for a closing handshake
+     * with 1013; or 'drop' for nothing, unless the beginning of the message was
+     * sent. 'dropped' is emitted with the message, and the callback of `send()`
+     * gets an error with the code `WSU_ERR_BACKPRESSURE`. Not in `ws`.
+     */
+    onBackpressure?: 'terminate' | 'close' | 'drop' | undefined;
     /** Whether the application calls `handleUpgrade()`; `false` by default. */
     noServer?: boolean | undefined;
     /** The only path of requests that is accepted, without a query. */

@@ -8,9 +8,12 @@ const options: WebSocket.ServerOptions = {
   allowSynchronousEvents: true,
   autoPong: true,
   closeTimeout: 1000,
+  highWaterMark: 1024,
+  maxBackpressure: 0,
   maxBufferedChunks: 0,
   maxFragments: 0,
   maxPendingAutoPongs: 10,
+  onBackpressure: 'drop',
   transport: 'stream',
 };
 const wss = new WebSocket.WebSocketServer({ ...options, transport: 'auto' });
@@ -22,7 +25,9 @@ wss.on('connection', (ws) => {
   ws.binaryType = 'blob';
   ws.close(1000, new Uint8Array(1));
   const send: WebSocket.SendOptions = { binary: false };
-  ws.send('foo', send);
+  const isUnder: boolean = ws.send('foo', send);
+  if (!isUnder) ws.once('drain', () => ws.resume());
+  ws.on('dropped', (data, isBinary: boolean) => console.log(data, isBinary));
 });
 
 const frame: Buffer[] = WebSocket.Sender.frame('foo', {

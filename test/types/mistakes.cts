@@ -8,6 +8,8 @@ class NotAWebSocket {}
 new WebSocket.Server({ port: 0, transport: 'carrier pigeon' });
 // @ts-expect-error Limits are numbers.
 new WebSocket.Server({ port: 0, maxFragments: '16' });
+// @ts-expect-error There is no such policy.
+new WebSocket.Server({ port: 0, onBackpressure: 'wait' });
 // @ts-expect-error There is no such option.
 new WebSocket.Server({ port: 0, maxPigeons: 1 });
 // @ts-expect-error Connections are WebSockets.
