@@ -413,13 +413,16 @@ describe('send()', () => {
       const payload = pattern(1048576);
       const order = [];
       const amounts = [];
-      for (let i = 0; i < 32; i++) {
-        ws.send(payload, (error) => {
-          assert.strictEqual(Boolean(error), false);
-          order.push(i);
-          amounts.push(ws.bufferedAmount);
-        });
-      }
+      const done = called((callback) => {
+        for (let i = 0; i < 32; i++) {
+          ws.send(payload, (error) => {
+            assert.strictEqual(Boolean(error), false);
+            order.push(i);
+            amounts.push(ws.bufferedAmount);
+            if (i === 31) callback();
+          });
+        }
+      });
       ws.ping('end');
       const before = ws.bufferedAmount;
       assert.strictEqual(before > 8 * 1048576, true, `${before}`);
@@ -438,6 +441,7 @@ describe('send()', () => {
       }
       assert.strictEqual(pings.length, 1);
       assert.strictEqual(pings[0] < 32, true);
+      await done;
       assert.deepStrictEqual(order, [...Array(32).keys()]);
       assert.strictEqual(amounts[31] < 1048576, true);
       for (let i = 1; i < 32; i++) {

@@ -30,7 +30,7 @@ static int queue_control(wsu_connection_t *connection, uint8_t opcode,
   }
   size = wsu_frame_encode_header(bytes, &frame);
   wsu_mask_copy(bytes + size, payload, len, frame.mask_key);
-  return wsu_output_queue(&connection->output, bytes, size + len);
+  return wsu_output_queue(&connection->output, bytes, size + len, false);
 }
 
 static void report_error(wsu_connection_t *connection, int err, uint32_t detail,

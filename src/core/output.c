@@ -55,10 +55,11 @@ static bool is_ping_or_pong(uint8_t first) {
   return opcode == WSU_OPCODE_PING || opcode == WSU_OPCODE_PONG;
 }
 
-static int append(wsu_output_t *output, const uint8_t *bytes, size_t len) {
+static int append(wsu_output_t *output, const uint8_t *bytes, size_t len,
+                  bool is_taken_soon) {
   bool starts = output->queued.seen == 0;
   bool is_front = output->front == wsu_buffer_length(&output->frames) &&
-                  (!starts || is_ping_or_pong(*bytes));
+                  (!starts || is_taken_soon || is_ping_or_pong(*bytes));
   int err;
 
   if (starts)
@@ -70,11 +71,12 @@ static int append(wsu_output_t *output, const uint8_t *bytes, size_t len) {
   return err;
 }
 
-int wsu_output_queue(wsu_output_t *output, const uint8_t *bytes, size_t len) {
+int wsu_output_queue(wsu_output_t *output, const uint8_t *bytes, size_t len,
+                     bool is_taken_soon) {
   while (len > 0) {
     wsu_frame_cursor_t cursor = output->queued;
     size_t n = advance(&cursor, bytes, len);
-    int err = append(output, bytes, n);
+    int err = append(output, bytes, n, is_taken_soon);
 
     if (err)
       return err;

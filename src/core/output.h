@@ -34,7 +34,7 @@ typedef struct wsu_output {
   wsu_buffer_t frames;
   wsu_buffer_t urgent;     /* pings and pongs that overtake some of them */
   size_t front;            /* bytes of frames that come before the urgent ones:
-                              a frame that was begun, pings, pongs */
+                              what was begun, pings, pongs, what goes soon */
   uint64_t overtaken;      /* bytes of urgent ones that were sent */
   wsu_frame_cursor_t sent; /* in the frame that was sent last */
   wsu_frame_cursor_t queued;
@@ -47,10 +47,13 @@ static inline size_t wsu_output_length(const wsu_output_t *output) {
 }
 
 /*
- * Queues bytes of frames that begin where the last ones have ended. Returns 0
- * or WSU_ERR_OUT_OF_MEMORY: a frame is missing then, unless it was the first.
+ * Queues bytes of frames that begin where the last ones have ended. Those that
+ * the transport takes soon, since nothing holds it up, are not overtaken unless
+ * others before them are. Returns 0 or WSU_ERR_OUT_OF_MEMORY: a frame is
+ * missing then, unless it was the first.
  */
-int wsu_output_queue(wsu_output_t *output, const uint8_t *bytes, size_t len);
+int wsu_output_queue(wsu_output_t *output, const uint8_t *bytes, size_t len,
+                     bool is_taken_soon);
 
 /* Counts bytes of frames as queued and sent. The output has to be empty. */
 void wsu_output_pass(wsu_output_t *output, const uint8_t *bytes, size_t len);

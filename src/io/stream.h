@@ -19,12 +19,6 @@
 /* Bytes of input that may wait; then the owner stops reading its stream. */
 #define WSU_STREAM_INPUT_MAX (512u * 1024u)
 
-/*
- * Bytes that are written to the stream at once: pings and pongs cannot overtake
- * what it has.
- */
-#define WSU_STREAM_WRITE_MAX (256u * 1024u)
-
 /* Opens a connection. Returns 0 or UV_ENOMEM. */
 int wsu_stream_open(wsu_loop_t *loop, const wsu_connection_options_t *options,
                     wsu_transport_t **opened);

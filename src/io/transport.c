@@ -156,7 +156,7 @@ void wsu_transport_report_drain(wsu_transport_t *transport) {
  * memory.
  */
 static bool keep(wsu_transport_t *transport, const struct iovec *pieces,
-                 int count, size_t taken) {
+                 int count, size_t taken, bool is_taken_soon) {
   wsu_output_t *output = &transport->connection.output;
 
   for (; count > 0; pieces++, count--) {
@@ -167,7 +167,8 @@ static bool keep(wsu_transport_t *transport, const struct iovec *pieces,
       wsu_output_pass(output, bytes, n);
     taken -= n;
     if (n < pieces->iov_len &&
-        wsu_output_queue(output, bytes + n, pieces->iov_len - n) < 0)
+        wsu_output_queue(output, bytes + n, pieces->iov_len - n,
+                         is_taken_soon) < 0)
       return false;
   }
   if (wsu_transport_unsent(transport) > WSU_HIGH_WATER_MARK)
@@ -208,8 +209,10 @@ void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
     if (output_len > 0)
       wsu_connection_sent(connection, taken < output_len ? taken : output_len);
   }
-  if (taken < total && !keep(transport, pieces, count,
-                             taken > output_len ? taken - output_len : 0)) {
+  if (taken < total &&
+      !keep(transport, pieces, count,
+            taken > output_len ? taken - output_len : 0,
+            !transport->is_blocked && total <= WSU_STREAM_WRITE_MAX)) {
     wsu_transport_terminate(transport);
     return;
   }

@@ -25,6 +25,12 @@
 /* Bytes of output above which the owner hears when all of it has gone. */
 #define WSU_HIGH_WATER_MARK (16u * 1024u)
 
+/*
+ * Bytes that are given to a stream at once: pings and pongs cannot overtake
+ * what it has.
+ */
+#define WSU_STREAM_WRITE_MAX (256u * 1024u)
+
 #define WSU_NO_SLOT UINT32_MAX
 
 /* What an owner is told apart from what was received: see on_notice. */

@@ -206,11 +206,13 @@ TEST("a pong overtakes messages, a close frame does not") {
   peer_t *peer = open_with(&SERVER);
   test_bytes_t frame = hex("82 01 61");
 
-  CHECK_EQ(wsu_output_queue(&peer->connection.output, frame.data, frame.len),
-           0);
+  CHECK_EQ(
+      wsu_output_queue(&peer->connection.output, frame.data, frame.len, false),
+      0);
   check_reports(peer, "89 80 00000000", "ping:");
-  CHECK_EQ(wsu_output_queue(&peer->connection.output, frame.data, frame.len),
-           0);
+  CHECK_EQ(
+      wsu_output_queue(&peer->connection.output, frame.data, frame.len, false),
+      0);
   say_close(peer, 1000, "", 1);
   check_output(peer, "8a 00 82 01 61 82 01 61 88 02 03e8");
   wsu_connection_sent(&peer->connection, 1);
@@ -224,8 +226,9 @@ TEST("pongs that were sent count no more, though messages wait behind them") {
   peer_t *peer = open_with(&TWO_PONGS);
   test_bytes_t frame = hex("82 01 61");
 
-  CHECK_EQ(wsu_output_queue(&peer->connection.output, frame.data, frame.len),
-           0);
+  CHECK_EQ(
+      wsu_output_queue(&peer->connection.output, frame.data, frame.len, false),
+      0);
   for (size_t i = 0; i < 10; i++) {
     check_reports(peer, "89 80 00000000 89 80 00000000", "ping: ping:");
     CHECK(wsu_connection_is_pong_limit_near(&peer->connection));

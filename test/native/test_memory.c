@@ -120,15 +120,17 @@ TEST("output that finds no memory leaves what was there") {
   test_bytes_t long_frame = hex("82 7e 2000 62*8192");
 
   wsu_connection_init(&connection, &SERVER);
-  CHECK_EQ(wsu_output_queue(&connection.output, frame.data, frame.len), 0);
+  CHECK_EQ(wsu_output_queue(&connection.output, frame.data, frame.len, false),
+           0);
   fail_calls(1, 1);
-  CHECK_EQ(
-      wsu_output_queue(&connection.output, long_frame.data, long_frame.len),
-      WSU_ERR_OUT_OF_MEMORY);
+  CHECK_EQ(wsu_output_queue(&connection.output, long_frame.data, long_frame.len,
+                            false),
+           WSU_ERR_OUT_OF_MEMORY);
   fail_calls(0, 0);
   check_output(&connection, frame);
   wsu_connection_sent(&connection, 1);
-  CHECK_EQ(wsu_output_queue(&connection.output, frame.data, frame.len), 0);
+  CHECK_EQ(wsu_output_queue(&connection.output, frame.data, frame.len, false),
+           0);
   check_output(&connection, hex("01 61 82 01 61"));
   wsu_connection_free(&connection);
 }

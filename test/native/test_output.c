@@ -29,7 +29,7 @@ static void close_wire(wire_t *wire) {
 static void queue(wire_t *wire, const char *bytes) {
   test_bytes_t frames = hex(bytes);
 
-  CHECK_EQ(wsu_output_queue(&wire->output, frames.data, frames.len), 0);
+  CHECK_EQ(wsu_output_queue(&wire->output, frames.data, frames.len, false), 0);
 }
 
 /* Sends frames of which the transport takes `taken` bytes at once. */
@@ -39,7 +39,8 @@ static void send_partly(wire_t *wire, const uint8_t *bytes, size_t len,
   memcpy(wire->bytes + wire->len, bytes, taken);
   wire->len += taken;
   wsu_output_pass(&wire->output, bytes, taken);
-  CHECK_EQ(wsu_output_queue(&wire->output, bytes + taken, len - taken), 0);
+  CHECK_EQ(wsu_output_queue(&wire->output, bytes + taken, len - taken, false),
+           0);
 }
 
 static void drain(wire_t *wire, size_t len) {
@@ -123,6 +124,16 @@ TEST("a ping overtakes no other one, sent or not") {
   drain(wire, 1);
   queue(wire, "89 01 34");
   check_wire(wire, "89 01 31 8a 01 32 89 01 33 89 01 34 81 01 61");
+}
+
+TEST("what is taken soon is not overtaken, unless what is before it is") {
+  test_bytes_t soon = hex("81 01 61 89 00");
+  wire_t *wire = open_wire();
+
+  CHECK_EQ(wsu_output_queue(&wire->output, soon.data, soon.len, true), 0);
+  queue(wire, "81 01 62 8a 00");
+  CHECK_EQ(wsu_output_queue(&wire->output, soon.data, soon.len, true), 0);
+  check_wire(wire, "81 01 61 89 00 8a 00 89 00 81 01 62 81 01 61");
 }
 
 TEST("a close frame overtakes nothing") {
@@ -213,7 +224,7 @@ static void run_randomly(void) {
         if (model.begun[i] == UINT32_MAX)
           model.begun[i] = begun;
       }
-      CHECK_EQ(wsu_output_queue(&wire->output, frames, len), 0);
+      CHECK_EQ(wsu_output_queue(&wire->output, frames, len, false), 0);
     }
   }
   drain(wire, wsu_output_length(&wire->output));
