@@ -3,6 +3,8 @@
 // Messages and control frames of a WebSocket on their way out: in order, though
 // a Blob has to be read first, and large messages are compressed on a thread.
 
+const { promisify } = require('util');
+
 const backpressure = require('./backpressure');
 const native = require('./native');
 const sender = require('./sender');
@@ -17,6 +19,11 @@ const {
   OPEN,
   READY_STATES,
 } = require('./constants');
+
+/** Characters or bytes of a message that are copied in a turn of the loop. */
+const PIECE_SIZE = 512 * 1024;
+
+const nextTurn = promisify(setImmediate);
 
 /** What is done when a socket is closed too early. */
 const READING_BLOB = 'the blob was being read';
@@ -79,7 +86,7 @@ function sendCompressed(ws, data, opcode, fin, callback) {
     if (size <= sender.CORK_PAYLOAD_MAX) {
       deflateFrame(ws, bytes, size, opcode, fin, callback);
     } else {
-      await deflateLater(ws, toBytes(bytes), opcode, fin, callback);
+      await deflateLater(ws, bytes, size, opcode, fin, callback);
     }
   });
 }
@@ -100,23 +107,75 @@ function deflateFrame(ws, data, size, opcode, fin, callback) {
   if (callback) sender.addCallback(ws, callback);
 }
 
-/** Compresses on a thread; frames that come meanwhile wait behind it. */
-async function deflateLater(ws, bytes, opcode, fin, callback) {
-  const starts = !ws._isFragmenting;
+/**
+ * Pieces of a message, none of which holds the loop up for long, and which are
+ * not made all at once.
+ *
+ * @param {*} data a string, or what toBytes() takes
+ * @yields {[Uint8Array, number, number]} bytes, and the part of them
+ */
+function* piecesOf(data) {
+  if (typeof data !== 'string') {
+    const bytes = toBytes(data);
+    const size = byteLength(bytes);
 
-  if (starts) ws._isCompressing = byteLength(bytes) >= ws._threshold;
-  if (!ws._isCompressing) {
-    sendFrame(ws, bytes, opcode, fin, false, callback);
+    for (let i = 0; i < size; i += PIECE_SIZE) {
+      yield [bytes, i, Math.min(PIECE_SIZE, size - i)];
+    }
     return;
   }
-  const size = byteLength(bytes);
+  for (let start = 0, end; start < data.length; start = end) {
+    end = start + PIECE_SIZE;
+    // Both halves of a character belong to the same piece.
+    if ((data.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
+    const bytes = Buffer.from(data.slice(start, end));
+
+    yield [bytes, 0, bytes.length];
+  }
+}
+
+/**
+ * Has native code take a copy of a message.
+ *
+ * @param {WebSocket} ws
+ * @param {*} data
+ * @param {number} size of it in bytes
+ * @return {Promise<boolean>} false: the connection, the data or memory is gone
+ */
+async function collect(ws, data, size) {
+  let isLater = false;
+
+  for (const [bytes, start, length] of piecesOf(data)) {
+    if (isLater) await nextTurn();
+    isLater = true;
+    if (!native.deflateCollect(ws._handle, bytes, start, length, size)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * Compresses a message on a thread, or a fragment of one; frames that come
+ * meanwhile wait behind it.
+ */
+async function deflateLater(ws, data, size, opcode, fin, callback) {
+  const starts = !ws._isFragmenting;
+
+  if (starts) ws._isCompressing = size >= ws._threshold;
+  if (!ws._isCompressing) {
+    sendFrame(ws, data, opcode, fin, false, callback);
+    return;
+  }
   const first = begin(ws, opcode, fin);
 
   ws._unsentBytes += size;
   native.flush();
+  const isCollected = await collect(ws, data, size);
+
   await new Promise((resolve) => {
     ws._onDeflated = resolve;
-    if (!native.deflateLater(ws._handle, bytes, first, starts)) {
+    if (!isCollected || !native.deflateLater(ws._handle, first, starts)) {
       ws.terminate();
       resolve();
     }

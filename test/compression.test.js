@@ -6,6 +6,7 @@
 const assert = require('node:assert');
 const { spawn } = require('node:child_process');
 const path = require('node:path');
+const { MessageChannel } = require('node:worker_threads');
 
 const { WebSocket: WsClient } = require('ws');
 
@@ -255,6 +256,40 @@ describe('The order of what is sent', () => {
     assert.deepStrictEqual(calls, [1, 4, 2, 3, 5]);
     assert.strictEqual(ws.bufferedAmount, 0);
   });
+});
+
+describe('Large messages', () => {
+  it('may have a character wherever a string is cut', async () => {
+    const { server } = await createConnection({ perMessageDeflate: true });
+    const { client, ws } = await server.open(offering(OFFER));
+    const inflater = new Inflater();
+    for (const shift of [0, 1, 2]) {
+      const text = 'x'.repeat(512 * 1024 - shift) + '\u{1f600}'.repeat(300000);
+      ws.send(text);
+      const { payload } = await readMessage(client, inflater);
+      assert.strictEqual(payload.toString() === text, true);
+    }
+  });
+
+  if (!isWs) {
+    it('end the connection if their memory is transferred before they are read', async () => {
+      const { server } = await createConnection({ perMessageDeflate: true });
+      const { ws } = await server.open(offering(OFFER));
+      const message = new Uint8Array(4 << 20);
+      const close = once(ws, 'close');
+      const [error] = await Promise.all([
+        new Promise((resolve) => {
+          ws.send(message, resolve);
+          const { port1 } = new MessageChannel();
+          port1.postMessage(message, [message.buffer]);
+          port1.close();
+        }),
+        close,
+      ]);
+      assert.strictEqual(error instanceof Error, true);
+      assert.strictEqual((await close)[0], 1006);
+    });
+  }
 });
 
 describe('The order of what is received', () => {

@@ -408,6 +408,7 @@ NAPI_MODULE_INIT() {
       {"negotiate", wsu_call_negotiate},
       {"useDeflate", wsu_call_use_deflate},
       {"deflate", wsu_call_deflate},
+      {"deflateCollect", wsu_call_deflate_collect},
       {"deflateLater", wsu_call_deflate_later},
       {"openStream", wsu_call_open_stream},
       {"receive", wsu_call_receive},

@@ -55,6 +55,7 @@ void wsu_deflate_release(wsu_env_t *env, wsu_transport_t *transport) {
     return;
   free_compressor(env, deflate);
   wsu_decompressor_free(deflate->decompressor);
+  wsu_buffer_free(&deflate->collected);
   free(deflate);
   transport->deflate = NULL;
 }
@@ -201,7 +202,10 @@ napi_value wsu_call_deflate(napi_env napi, napi_callback_info info) {
   return wsu_to_number(napi, (double)(start + size + len));
 }
 
-/* A message that is compressed on a thread. */
+/*
+ * A message that is compressed on a thread. Both buffers begin with room for a
+ * frame header, so that either of them can become the frame.
+ */
 typedef struct deflation {
   wsu_work_t work;
   wsu_env_t *env;
@@ -215,27 +219,38 @@ typedef struct deflation {
   bool is_dedicated;
 } deflation_t;
 
-static void run_deflation(wsu_work_t *work) {
-  deflation_t *job = wsu_queue_element(work, deflation_t, work);
+/* Leaves room for a header at the front of an empty buffer. */
+static bool reserve_header(wsu_buffer_t *buffer) {
+  static const uint8_t nothing[WSU_FRAME_HEADER_MAX] = {0};
 
-  job->err = wsu_compress(job->compressor, NULL, wsu_buffer_bytes(&job->input),
-                          wsu_buffer_length(&job->input), job->starts,
-                          (job->first & 0x80) != 0, &job->output);
+  return wsu_buffer_append(buffer, nothing, sizeof(nothing)) == 0;
 }
 
-static void send_deflated(deflation_t *job, wsu_transport_t *transport) {
-  const wsu_buffer_t *payload = job->err == 0 ? &job->output : &job->input;
+/* Puts the header of a frame before its payload. */
+static void make_frame(wsu_buffer_t *buffer, uint32_t first, bool is_compressed,
+                       bool starts) {
   uint8_t header[WSU_FRAME_HEADER_MAX];
-  size_t len = wsu_buffer_length(payload);
-  size_t size =
-      encode_header(header, job->first, job->err == 0, job->starts, len);
+  size_t len = wsu_buffer_length(buffer) - WSU_FRAME_HEADER_MAX;
+  size_t size = encode_header(header, first, is_compressed, starts, len);
 
-  wsu_cork_send(job->env, transport,
-                (struct iovec[]){
-                    {header, size},
-                    {(void *)wsu_buffer_bytes(payload), len},
-                },
-                2);
+  buffer->start += WSU_FRAME_HEADER_MAX - size;
+  memcpy(buffer->data + buffer->start, header, size);
+}
+
+static void run_deflation(wsu_work_t *work) {
+  deflation_t *job = wsu_queue_element(work, deflation_t, work);
+  const uint8_t *payload = wsu_buffer_bytes(&job->input) + WSU_FRAME_HEADER_MAX;
+
+  job->err = WSU_ERR_OUT_OF_MEMORY;
+  if (reserve_header(&job->output))
+    job->err =
+        wsu_compress(job->compressor, NULL, payload,
+                     wsu_buffer_length(&job->input) - WSU_FRAME_HEADER_MAX,
+                     job->starts, (job->first & 0x80) != 0, &job->output);
+  if (job->err == 0)
+    wsu_buffer_free(&job->input);
+  else
+    wsu_buffer_free(&job->output);
 }
 
 /* Gives a dedicated compressor back; any other one was made for the job. */
@@ -252,6 +267,16 @@ static void give_compressor(wsu_env_t *env, wsu_deflate_t *deflate,
   wsu_compressor_free(job->compressor);
 }
 
+static void send_deflated(deflation_t *job, wsu_transport_t *transport) {
+  wsu_buffer_t *frame = job->err == 0 ? &job->output : &job->input;
+
+  make_frame(frame, job->first, job->err == 0, job->starts);
+  wsu_cork_send(job->env, transport, NULL, 0);
+  wsu_transport_send_buffer(transport, frame);
+  if (!transport->is_closing)
+    wsu_events_on_notice(transport, WSU_NOTICE_DEFLATED);
+}
+
 static void on_deflated(wsu_work_t *work) {
   deflation_t *job = wsu_queue_element(work, deflation_t, work);
   wsu_env_t *env = job->env;
@@ -263,13 +288,10 @@ static void on_deflated(wsu_work_t *work) {
     transport = NULL;
   give_compressor(env, transport == NULL ? NULL : wsu_deflate_of(transport),
                   job);
-  if (transport != NULL && job->err < 0) {
+  if (transport != NULL && job->err < 0)
     wsu_transport_terminate(transport);
-  } else if (transport != NULL) {
+  else if (transport != NULL)
     send_deflated(job, transport);
-    if (!transport->is_closing)
-      wsu_events_on_notice(transport, WSU_NOTICE_DEFLATED);
-  }
   wsu_buffer_free(&job->input);
   wsu_buffer_free(&job->output);
   free(job);
@@ -295,33 +317,73 @@ static wsu_compressor_t *lend_compressor(wsu_env_t *env, wsu_deflate_t *deflate,
   return wsu_compressor_new(&options);
 }
 
+/* Has a thread compress what was collected. */
 static bool start_deflation(wsu_env_t *env, wsu_transport_t *transport,
-                            const uint8_t *bytes, size_t len, uint32_t first,
-                            bool starts) {
+                            uint32_t first, bool starts) {
   wsu_deflate_t *deflate = wsu_deflate_of(transport);
   deflation_t *job = calloc(1, sizeof(*job));
 
   if (job == NULL)
     return false;
-  if (wsu_buffer_append(&job->input, bytes, len) < 0)
-    goto fail;
   job->compressor = lend_compressor(env, deflate, &job->is_dedicated);
-  if (job->compressor == NULL)
-    goto fail;
+  if (job->compressor == NULL) {
+    free(job);
+    return false;
+  }
   job->work.run = run_deflation;
   job->work.done = on_deflated;
   job->env = env;
   job->handle = wsu_slots_handle(&env->slots, transport);
+  job->input = deflate->collected;
   job->first = first;
   job->starts = starts;
-  if (wsu_work_start(&job->work, &env->loop) == 0)
+  if (wsu_work_start(&job->work, &env->loop) == 0) {
+    deflate->collected = (wsu_buffer_t){0};
     return true;
+  }
   give_compressor(env, deflate, job);
-
-fail:
-  wsu_buffer_free(&job->input);
   free(job);
   return false;
+}
+
+/* Takes a copy of a part of a message; `total` is the size of all of it. */
+static bool collect(wsu_deflate_t *deflate, const uint8_t *bytes, size_t len,
+                    size_t total) {
+  wsu_buffer_t *buffer = &deflate->collected;
+  uint8_t *dest;
+
+  if (wsu_buffer_length(buffer) == 0 && !reserve_header(buffer))
+    return false;
+  dest = wsu_buffer_reserve(buffer, len, total + WSU_FRAME_HEADER_MAX);
+  if (dest == NULL)
+    return false;
+  memcpy(dest, bytes, len);
+  wsu_buffer_commit(buffer, len);
+  return true;
+}
+
+napi_value wsu_call_deflate_collect(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  napi_value result;
+  int64_t numbers[3];
+  uint8_t *bytes;
+  size_t len;
+  bool is_collected = false;
+
+  if (transport != NULL && wsu_deflate_of(transport) != NULL) {
+    wsu_get_bytes(napi, argv[1], &bytes, &len);
+    for (int i = 0; i < 3; i++)
+      WSU_TRY(napi, napi_get_value_int64(napi, argv[2 + i], &numbers[i]));
+    /* There are fewer if they were transferred meanwhile. */
+    is_collected = bytes != NULL && (size_t)numbers[0] <= len &&
+                   (size_t)numbers[1] <= len - (size_t)numbers[0] &&
+                   collect(wsu_deflate_of(transport), bytes + numbers[0],
+                           (size_t)numbers[1], (size_t)numbers[2]);
+  }
+  WSU_TRY(napi, napi_get_boolean(napi, is_collected, &result));
+  return result;
 }
 
 napi_value wsu_call_deflate_later(napi_env napi, napi_callback_info info) {
@@ -329,17 +391,14 @@ napi_value wsu_call_deflate_later(napi_env napi, napi_callback_info info) {
   wsu_env_t *env;
   wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
   napi_value result;
-  uint8_t *bytes;
-  size_t len;
   uint32_t first;
   bool starts;
   bool has_begun = false;
 
   if (transport != NULL && wsu_deflate_of(transport) != NULL) {
-    wsu_get_bytes(napi, argv[1], &bytes, &len);
-    WSU_TRY(napi, napi_get_value_uint32(napi, argv[2], &first));
-    WSU_TRY(napi, napi_get_value_bool(napi, argv[3], &starts));
-    has_begun = start_deflation(env, transport, bytes, len, first, starts);
+    WSU_TRY(napi, napi_get_value_uint32(napi, argv[1], &first));
+    WSU_TRY(napi, napi_get_value_bool(napi, argv[2], &starts));
+    has_begun = start_deflation(env, transport, first, starts);
   }
   WSU_TRY(napi, napi_get_boolean(napi, has_begun, &result));
   return result;

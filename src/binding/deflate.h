@@ -56,6 +56,7 @@ typedef struct wsu_deflate {
   wsu_decompressor_t *decompressor; /* the same */
   wsu_queue_t used;                 /* in the pool's list, with a compressor */
   uint64_t used_at;                 /* ms */
+  wsu_buffer_t collected;           /* of a message that a thread compresses */
 } wsu_deflate_t;
 
 /* NULL if the connection has no compression. */
@@ -105,9 +106,16 @@ napi_value wsu_call_use_deflate(napi_env napi, napi_callback_info info);
 napi_value wsu_call_deflate(napi_env napi, napi_callback_info info);
 
 /*
- * deflateLater(handle, bytes, first, starts): the same on a thread for bytes
- * from anywhere, of which it takes a copy; the frame is sent from there, and
- * DEFLATED is noticed then. Returns whether that has begun.
+ * deflateCollect(handle, bytes, start, length, total): takes a copy of the next
+ * part of a message of `total` bytes. It comes in parts since a large copy
+ * holds the loop up. Returns whether the part is there, and memory.
+ */
+napi_value wsu_call_deflate_collect(napi_env napi, napi_callback_info info);
+
+/*
+ * deflateLater(handle, first, starts): compresses on a thread what was
+ * collected, at least a byte, to one frame; it is sent from there, and DEFLATED
+ * is noticed then. Returns whether that has begun.
  */
 napi_value wsu_call_deflate_later(napi_env napi, napi_callback_info info);
 

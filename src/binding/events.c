@@ -313,24 +313,63 @@ static bool make_room(wsu_env_t *env, const wsu_transport_t *transport) {
   return !transport->is_closing;
 }
 
+/* Hands over a Buffer; `status` says whether there is one. */
+static void push_large(wsu_env_t *env, wsu_transport_t *transport,
+                       bool is_binary, napi_status status, napi_value buffer) {
+  int32_t index = (int32_t)env->large_count;
+
+  if (status == napi_ok)
+    status = append_large(env, buffer);
+  if (status == napi_ok) {
+    push(env, transport,
+         is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT, index, 0);
+    return;
+  }
+  clear_exception(env->napi);
+  wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
+}
+
 static void deliver_large(wsu_env_t *env, wsu_transport_t *transport,
                           bool is_binary, const uint8_t *bytes, size_t len) {
-  int32_t index = (int32_t)env->large_count;
   napi_handle_scope scope;
-  napi_value buffer;
+  napi_value buffer = NULL;
+  napi_status status;
 
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
-  if (napi_create_buffer_copy(env->napi, len, bytes, NULL, &buffer) !=
-          napi_ok ||
-      append_large(env, buffer) != napi_ok) {
+  status = napi_create_buffer_copy(env->napi, len, bytes, NULL, &buffer);
+  push_large(env, transport, is_binary, status, buffer);
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+void wsu_events_deliver_buffer(wsu_env_t *env, wsu_transport_t *transport,
+                               bool is_binary, napi_ref buffer) {
+  napi_handle_scope scope;
+  napi_value value = NULL;
+  napi_status status;
+
+  if (!make_room(env, transport) ||
+      napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return;
+  status = napi_get_reference_value(env->napi, buffer, &value);
+  push_large(env, transport, is_binary, status, value);
+  (void)napi_close_handle_scope(env->napi, scope);
+}
+
+napi_ref wsu_events_make_buffer(wsu_env_t *env, size_t len, void **data) {
+  napi_handle_scope scope;
+  napi_value buffer;
+  napi_ref ref = NULL;
+
+  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return NULL;
+  if (napi_create_buffer(env->napi, len, data, &buffer) != napi_ok ||
+      napi_create_reference(env->napi, buffer, 1, &ref) != napi_ok) {
     clear_exception(env->napi);
-    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
-  } else {
-    push(env, transport,
-         is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT, index, 0);
+    ref = NULL;
   }
   (void)napi_close_handle_scope(env->napi, scope);
+  return ref;
 }
 
 void wsu_events_deliver(wsu_env_t *env, wsu_transport_t *transport,

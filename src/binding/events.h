@@ -24,6 +24,16 @@ void wsu_events_on_close(wsu_transport_t *transport);
 void wsu_events_deliver(wsu_env_t *env, wsu_transport_t *transport,
                         bool is_binary, const uint8_t *bytes, size_t len);
 
+/*
+ * Makes a Buffer of `len` bytes for wsu_events_deliver_buffer(); `*data` is
+ * where they go. NULL: there is no memory.
+ */
+napi_ref wsu_events_make_buffer(wsu_env_t *env, size_t len, void **data);
+
+/* Hands over a message that is in a Buffer. JavaScript may run in here. */
+void wsu_events_deliver_buffer(wsu_env_t *env, wsu_transport_t *transport,
+                               bool is_binary, napi_ref buffer);
+
 /* JavaScript may run now: see env.h. */
 void wsu_events_forget_slab(wsu_env_t *env);
 

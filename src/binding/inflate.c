@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "../core/utf8.h"
 #include "../io/work.h"
@@ -41,7 +42,12 @@ static void give_decompressor(wsu_env_t *env, wsu_deflate_t *deflate,
     wsu_decompressor_free(decompressor);
 }
 
-/* A message that is inflated on a thread. */
+/*
+ * A message that is inflated on a thread. What comes out has no known size, so
+ * it is copied to JavaScript's memory afterwards, on a thread as well: the loop
+ * would be busy with that, and with new pages, for longer than with anything
+ * else.
+ */
 typedef struct inflation {
   wsu_work_t work;
   wsu_env_t *env;
@@ -50,6 +56,8 @@ typedef struct inflation {
   wsu_buffer_t input;
   wsu_buffer_t output;
   size_t max_output;
+  napi_ref buffer; /* what the output is copied to; nobody else has it */
+  void *dest;
   int err;
   bool is_binary;
   bool is_validated;
@@ -69,6 +77,15 @@ static void run_inflation(wsu_work_t *work) {
                             job->max_output, &job->output);
   if (job->err == 0 && job->is_validated && !is_valid(&job->output))
     job->err = WSU_ERR_INVALID_UTF8;
+  wsu_buffer_free(&job->input);
+}
+
+static void run_copy(wsu_work_t *work) {
+  inflation_t *job = wsu_queue_element(work, inflation_t, work);
+
+  memcpy(job->dest, wsu_buffer_bytes(&job->output),
+         wsu_buffer_length(&job->output));
+  wsu_buffer_free(&job->output);
 }
 
 static void deliver(wsu_env_t *env, wsu_transport_t *transport, int err,
@@ -80,21 +97,21 @@ static void deliver(wsu_env_t *env, wsu_transport_t *transport, int err,
                        wsu_buffer_length(output));
 }
 
-static void on_inflated(wsu_work_t *work) {
-  inflation_t *job = wsu_queue_element(work, inflation_t, work);
-  wsu_env_t *env = job->env;
+/* The connection of a job; NULL if it is gone. */
+static wsu_transport_t *connection_of(const inflation_t *job) {
   wsu_transport_t *transport = NULL;
 
-  if (!env->is_exiting)
-    transport = wsu_slots_find(&env->slots, job->handle);
-  if (transport != NULL && transport->is_closing)
-    transport = NULL;
-  give_decompressor(env, transport == NULL ? NULL : wsu_deflate_of(transport),
-                    job->decompressor, job->is_shared);
-  if (transport != NULL) {
-    deliver(env, transport, job->err, job->is_binary, &job->output);
+  if (!job->env->is_exiting)
+    transport = wsu_slots_find(&job->env->slots, job->handle);
+  return transport != NULL && transport->is_closing ? NULL : transport;
+}
+
+/* The job is over, and what came behind its message may be received. */
+static void finish(inflation_t *job, wsu_transport_t *transport) {
+  wsu_env_t *env = job->env;
+
+  if (transport != NULL)
     wsu_transport_hold(transport, false);
-  }
   wsu_buffer_free(&job->input);
   wsu_buffer_free(&job->output);
   free(job);
@@ -104,63 +121,104 @@ static void on_inflated(wsu_work_t *work) {
     wsu_events_forget_slab(env);
 }
 
+static void on_copied(wsu_work_t *work) {
+  inflation_t *job = wsu_queue_element(work, inflation_t, work);
+  wsu_transport_t *transport = connection_of(job);
+
+  if (transport != NULL)
+    wsu_events_deliver_buffer(job->env, transport, job->is_binary, job->buffer);
+  /* The reference of an environment that has ended went with it. */
+  if (!job->env->is_exiting)
+    (void)napi_delete_reference(job->env->napi, job->buffer);
+  finish(job, transport);
+}
+
+/* Has a thread copy the output to a Buffer. False: the caller has to do it. */
+static bool start_copy(inflation_t *job) {
+  job->buffer = wsu_events_make_buffer(
+      job->env, wsu_buffer_length(&job->output), &job->dest);
+  if (job->buffer == NULL)
+    return false;
+  job->work.run = run_copy;
+  job->work.done = on_copied;
+  if (wsu_work_start(&job->work, &job->env->loop) == 0)
+    return true;
+  (void)napi_delete_reference(job->env->napi, job->buffer);
+  return false;
+}
+
+static void on_inflated(wsu_work_t *work) {
+  inflation_t *job = wsu_queue_element(work, inflation_t, work);
+  wsu_transport_t *transport = connection_of(job);
+
+  give_decompressor(job->env,
+                    transport == NULL ? NULL : wsu_deflate_of(transport),
+                    job->decompressor, job->is_shared);
+  if (transport != NULL && job->err == 0 &&
+      wsu_buffer_length(&job->output) > LOOP_OUTPUT_MAX && start_copy(job))
+    return;
+  if (transport != NULL)
+    deliver(job->env, transport, job->err, job->is_binary, &job->output);
+  finish(job, transport);
+}
+
 /*
- * Leaves the rest of a message to a thread: `len` bytes that are not inflated
- * yet, behind what is in pool->inflated. False: there is no memory.
+ * Leaves the rest of a message to a thread: what is left in pool->compressed,
+ * behind what is in pool->inflated. False: there is no memory.
  */
 static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
                             wsu_decompressor_t *decompressor, bool is_binary,
-                            const uint8_t *bytes, size_t len,
                             size_t max_output) {
+  wsu_deflate_pool_t *pool = &env->deflate;
   inflation_t *job = calloc(1, sizeof(*job));
 
   if (job == NULL)
     return false;
-  if (wsu_buffer_append(&job->input, bytes, len) < 0) {
-    free(job);
-    return false;
-  }
   job->work.run = run_inflation;
   job->work.done = on_inflated;
   job->env = env;
   job->handle = wsu_slots_handle(&env->slots, transport);
   job->decompressor = decompressor;
-  job->output = env->deflate.inflated;
+  job->input = pool->compressed;
+  job->output = pool->inflated;
   job->max_output = max_output;
   job->is_binary = is_binary;
   job->is_validated =
       !is_binary && !transport->connection.options.limits.skips_utf8_validation;
   job->is_shared = wsu_deflate_of(transport)->agreed.client_no_context_takeover;
   if (wsu_work_start(&job->work, &env->loop) != 0) {
-    wsu_buffer_free(&job->input);
     free(job);
     return false;
   }
-  env->deflate.inflated = (wsu_buffer_t){0};
+  pool->compressed = (wsu_buffer_t){0};
+  pool->inflated = (wsu_buffer_t){0};
   wsu_transport_hold(transport, true);
   return true;
 }
 
-/* Inflates `bytes`, as far as the loop should. Returns bytes or an error. */
+/* Inflates pool->compressed, as far as the loop should. */
 static int inflate_some(wsu_deflate_pool_t *pool,
-                        wsu_decompressor_t *decompressor, const uint8_t *bytes,
-                        size_t len, size_t max_output, size_t *consumed) {
-  *consumed = 0;
-  do {
-    size_t n = len - *consumed < PIECE_SIZE ? len - *consumed : PIECE_SIZE;
-    int err = wsu_decompress(decompressor, bytes + *consumed, n,
-                             *consumed + n == len, max_output, &pool->inflated);
+                        wsu_decompressor_t *decompressor, size_t max_output) {
+  wsu_buffer_t *input = &pool->compressed;
+  bool ends;
 
+  do {
+    size_t len = wsu_buffer_length(input);
+    size_t n = len < PIECE_SIZE ? len : PIECE_SIZE;
+    int err;
+
+    ends = n == len;
+    err = wsu_decompress(decompressor, wsu_buffer_bytes(input), n, ends,
+                         max_output, &pool->inflated);
     if (err)
       return err;
-    *consumed += n;
-  } while (*consumed < len &&
-           wsu_buffer_length(&pool->inflated) < LOOP_OUTPUT_MAX);
+    input->start += n;
+  } while (!ends && wsu_buffer_length(&pool->inflated) < LOOP_OUTPUT_MAX);
   return 0;
 }
 
 static int inflate_message(wsu_env_t *env, wsu_transport_t *transport,
-                           bool is_binary, const uint8_t *bytes, size_t len) {
+                           bool is_binary) {
   const wsu_message_limits_t *limits = &transport->connection.options.limits;
   wsu_deflate_pool_t *pool = &env->deflate;
   wsu_deflate_t *deflate = wsu_deflate_of(transport);
@@ -168,15 +226,13 @@ static int inflate_message(wsu_env_t *env, wsu_transport_t *transport,
                           ? (size_t)limits->max_payload
                           : SIZE_MAX / 2;
   wsu_decompressor_t *decompressor = take_decompressor(env, deflate);
-  size_t consumed;
   int err;
 
   if (decompressor == NULL)
     return WSU_ERR_OUT_OF_MEMORY;
-  err = inflate_some(pool, decompressor, bytes, len, max_output, &consumed);
-  if (err == 0 && consumed < len) {
-    if (start_inflation(env, transport, decompressor, is_binary,
-                        bytes + consumed, len - consumed, max_output))
+  err = inflate_some(pool, decompressor, max_output);
+  if (err == 0 && wsu_buffer_length(&pool->compressed) > 0) {
+    if (start_inflation(env, transport, decompressor, is_binary, max_output))
       return 0;
     err = WSU_ERR_OUT_OF_MEMORY;
   }
@@ -192,17 +248,10 @@ static int inflate_message(wsu_env_t *env, wsu_transport_t *transport,
 void wsu_deflate_on_message(wsu_env_t *env, wsu_transport_t *transport,
                             const wsu_event_t *event) {
   wsu_deflate_pool_t *pool = &env->deflate;
-  uint8_t *dest = wsu_buffer_reserve(&pool->compressed, event->length + 1,
-                                     event->length + 1);
   int err;
 
-  if (dest == NULL) {
-    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
-    return;
-  }
-  if (wsu_connection_read(&transport->connection, dest) == 0) {
-    err =
-        inflate_message(env, transport, event->is_binary, dest, event->length);
+  if (wsu_connection_take(&transport->connection, &pool->compressed) == 0) {
+    err = inflate_message(env, transport, event->is_binary);
     if (err)
       wsu_connection_fail(&transport->connection, err);
   }

@@ -175,6 +175,15 @@ int wsu_connection_read(wsu_connection_t *connection, uint8_t *dest) {
   return err;
 }
 
+int wsu_connection_take(wsu_connection_t *connection, wsu_buffer_t *buffer) {
+  int err = wsu_message_take(&connection->message, buffer,
+                             &connection->options.limits);
+
+  if (err)
+    wsu_connection_fail(connection, err);
+  return err;
+}
+
 int wsu_connection_inflate(wsu_connection_t *connection,
                            wsu_decompressor_t *decompressor, bool is_binary,
                            const uint8_t *bytes, size_t len,

@@ -101,6 +101,12 @@ size_t wsu_connection_receive(wsu_connection_t *connection, const uint8_t *buf,
 int wsu_connection_read(wsu_connection_t *connection, uint8_t *dest);
 
 /*
+ * The same for a message, into `buffer`, whose contents are lost: without a
+ * copy if it did not come in one piece. WSU_ERR_OUT_OF_MEMORY is possible, too.
+ */
+int wsu_connection_take(wsu_connection_t *connection, wsu_buffer_t *buffer);
+
+/*
  * Inflates a message that wsu_connection_read() has written with
  * `is_compressed` set in its event: `len` bytes at `bytes`, appended to
  * `output`, to no more than max_payload bytes, and validates it if it is text.

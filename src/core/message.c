@@ -118,6 +118,30 @@ int wsu_message_read(wsu_message_t *message, uint8_t *dest,
   return err;
 }
 
+int wsu_message_take(wsu_message_t *message, wsu_buffer_t *buffer,
+                     const wsu_message_limits_t *limits) {
+  size_t len = wsu_message_length(message);
+  uint8_t *dest;
+  int err;
+
+  buffer->start = buffer->end = 0;
+  if (!message->is_direct) {
+    wsu_buffer_free(buffer);
+    *buffer = message->collected;
+    message->collected = (wsu_buffer_t){0};
+    wsu_message_reset(message);
+    return 0;
+  }
+  dest = wsu_buffer_reserve(buffer, len, len);
+  if (dest == NULL) {
+    wsu_message_reset(message);
+    return WSU_ERR_OUT_OF_MEMORY;
+  }
+  err = wsu_message_read(message, dest, limits);
+  wsu_buffer_commit(buffer, len);
+  return err;
+}
+
 void wsu_message_reset(wsu_message_t *message) {
   if (message->collected.data != NULL)
     wsu_buffer_free(&message->collected);

@@ -65,6 +65,13 @@ const uint64_t *wsu_message_lengths(const wsu_message_t *message,
 int wsu_message_read(wsu_message_t *message, uint8_t *dest,
                      const wsu_message_limits_t *limits);
 
+/*
+ * The same into `buffer`, whose contents are lost: without a copy if the
+ * message was collected. WSU_ERR_OUT_OF_MEMORY is possible as well.
+ */
+int wsu_message_take(wsu_message_t *message, wsu_buffer_t *buffer,
+                     const wsu_message_limits_t *limits);
+
 /* Frees what is collected and starts over. */
 void wsu_message_reset(wsu_message_t *message);
 

@@ -87,6 +87,11 @@ int wsu_output_queue(wsu_output_t *output, const uint8_t *bytes, size_t len,
   return 0;
 }
 
+void wsu_output_adopt(wsu_output_t *output, wsu_buffer_t *frames) {
+  output->frames = *frames;
+  *frames = (wsu_buffer_t){0};
+}
+
 void wsu_output_pass(wsu_output_t *output, const uint8_t *bytes, size_t len) {
   advance_all(&output->sent, bytes, len);
   output->queued = output->sent;

@@ -220,6 +220,22 @@ void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
   transport->ops->wait(transport);
 }
 
+void wsu_transport_send_buffer(wsu_transport_t *transport,
+                               wsu_buffer_t *frames) {
+  wsu_output_t *output = &transport->connection.output;
+  struct iovec piece = {(void *)wsu_buffer_bytes(frames),
+                        wsu_buffer_length(frames)};
+
+  if (transport->is_closing || transport->is_shut ||
+      wsu_output_length(output) > 0) {
+    wsu_transport_send(transport, &piece, 1);
+    wsu_buffer_free(frames);
+  } else {
+    wsu_output_adopt(output, frames);
+    wsu_transport_send(transport, NULL, 0);
+  }
+}
+
 void wsu_transport_flush(wsu_transport_t *transport) {
   wsu_connection_t *connection = &transport->connection;
 

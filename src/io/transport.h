@@ -103,6 +103,13 @@ void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
                         int count);
 
 /*
+ * The same with whole frames in a buffer, which is empty afterwards: without a
+ * copy if no output waits.
+ */
+void wsu_transport_send_buffer(wsu_transport_t *transport,
+                               wsu_buffer_t *frames);
+
+/*
  * Starts the closing handshake, or answers the peer's, and sends what can be
  * sent; see wsu_connection_close().
  */

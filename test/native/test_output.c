@@ -136,6 +136,19 @@ TEST("what is taken soon is not overtaken, unless what is before it is") {
   check_wire(wire, "81 01 61 89 00 8a 00 89 00 81 01 62 81 01 61");
 }
 
+TEST("frames that were adopted are overtaken like others") {
+  wire_t *wire = open_wire();
+  test_bytes_t frames = hex("81 01 61 81 01 62");
+  wsu_buffer_t buffer = {0};
+
+  CHECK_EQ(wsu_buffer_append(&buffer, frames.data, frames.len), 0);
+  wsu_output_adopt(&wire->output, &buffer);
+  CHECK(buffer.data == NULL);
+  drain(wire, 1);
+  queue(wire, "89 00 81 01 63");
+  check_wire(wire, "81 01 61 89 00 81 01 62 81 01 63");
+}
+
 TEST("a close frame overtakes nothing") {
   wire_t *wire = open_wire();
 
