@@ -226,8 +226,6 @@ describe('Parity: sending', () => {
 
     for (const [what, data] of INVALID_DATA) {
       for (const method of ['send', 'ping', 'pong']) {
-        const returned = method === 'send' && !isWs ? false : undefined;
-
         it(`${method}() throws for ${what}`, async () => {
           const { client, ws } = await createConnection(kind);
           const fail = () => assert.fail('must not be called');
