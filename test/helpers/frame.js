@@ -107,7 +107,7 @@ function bytesNeeded(bytes) {
  *
  * @param {Buffer} bytes the whole frame
  * @returns {{fin: boolean, rsv: number, opcode: number, masked: boolean,
- *   payload: Buffer}}
+ *   lengthBits: number, payload: Buffer}} `lengthBits` as for `encodeFrame()`
  */
 function decodeFrame(bytes) {
   const masked = (bytes[1] & 0x80) !== 0;
@@ -120,6 +120,7 @@ function decodeFrame(bytes) {
     rsv: (bytes[0] >> 4) & 7,
     opcode: bytes[0] & 0xf,
     masked,
+    lengthBits: lengthForm < 126 ? 7 : lengthForm === 126 ? 16 : 64,
     payload: masked ? applyMask(payload, mask) : payload,
   };
 }

@@ -195,7 +195,7 @@ class RawClient {
    * Reads one frame.
    *
    * @returns {Promise<{fin: boolean, rsv: number, opcode: number,
-   *   masked: boolean, payload: Buffer}>}
+   *   masked: boolean, lengthBits: number, payload: Buffer}>}
    */
   frame() {
     let needed = 2;

@@ -1,0 +1,308 @@
+'use strict';
+
+// One connection of one case: what is sent goes out in pieces while what the
+// server answers is read, checked and kept, until both ends have closed.
+
+const assert = require('node:assert');
+
+const { OPCODES } = require('../../helpers/frame');
+const { RawClient, upgradeRequest } = require('../../helpers/raw-client');
+const { Inflater, TAIL, inflate } = require('../../helpers/deflate');
+const { AfterFrames, FIN, event } = require('./frames');
+const { encode } = require('./splits');
+
+const EXTENSION = /^Sec-WebSocket-Extensions: (.*)\r$/im;
+const RSV1 = 4;
+const MAX_CONTROL_PAYLOAD = 125;
+
+/** Whether bytes are UTF-8 (RFC 6455, 8.1). */
+function isUtf8(bytes) {
+  return Buffer.from(bytes.toString()).equals(bytes);
+}
+
+/** The length form that RFC 6455, 5.2 has for a payload. */
+function shortestForm(length) {
+  return length < 126 ? 7 : length < 65536 ? 16 : 64;
+}
+
+/** Keeps the log of a WebSocket of the server, and echoes its messages. */
+function serve(ws, { act, isSilent }) {
+  const events = [];
+  const closed = new Promise((resolve) => {
+    ws.on('close', (code, reason) => {
+      events.push(`close ${code} ${reason}`);
+      resolve();
+    });
+  });
+  ws.on('error', () => events.push('error'));
+  ws.on('ping', (data) => events.push(event('ping', data)));
+  ws.on('pong', (data) => events.push(event('pong', data)));
+  ws.on('message', (data, isBinary) => {
+    events.push(event(isBinary ? 'binary' : 'text', data));
+    if (!isSilent) ws.send(data, { binary: isBinary });
+  });
+  if (act) act(ws);
+  return { events, closed };
+}
+
+/** What is wrong with a frame of the server, whatever the case. */
+function listFaults(frame, isContinued, hasExtension) {
+  const faults = [];
+  const { opcode, rsv, fin, masked, lengthBits, payload } = frame;
+  const isControl = opcode >= 8;
+  if (masked) faults.push('RFC 6455, 5.1: a frame has a mask');
+  if (lengthBits !== shortestForm(payload.length)) {
+    faults.push('RFC 6455, 5.2: a length has more bytes than it needs');
+  }
+  if (!Object.values(OPCODES).includes(opcode)) {
+    faults.push(`RFC 6455, 5.2: the opcode ${opcode}`);
+  }
+  if (isControl && (!fin || payload.length > MAX_CONTROL_PAYLOAD)) {
+    faults.push('RFC 6455, 5.5: a control frame is long or fragmented');
+  }
+  if (!isControl && isContinued !== (opcode === OPCODES.continuation)) {
+    faults.push('RFC 6455, 5.4: fragments of two messages mix');
+  }
+  const mayCompress = hasExtension && !isControl && !isContinued;
+  if (rsv !== 0 && !(mayCompress && rsv === RSV1)) {
+    faults.push(`RFC 6455, 5.2: the reserved bits are ${rsv}`);
+  }
+  return faults;
+}
+
+/** What the client has received. */
+class Received {
+  #fragments = [];
+  #inflater;
+
+  constructor(response) {
+    const match = EXTENSION.exec(response);
+    /** The value of Sec-WebSocket-Extensions of the response, or undefined. */
+    this.extension = match ? match[1] : undefined;
+    this.count = 0;
+    this.faults = [];
+    this.sent = [];
+    this.pongs = [];
+    this.rsv = [];
+    this.closeFrame = null;
+  }
+
+  async add(frame) {
+    this.count += 1;
+    const isContinued = this.#fragments.length > 0;
+    const hasExtension = this.extension !== undefined;
+    this.faults.push(...listFaults(frame, isContinued, hasExtension));
+    if (frame.opcode === OPCODES.close) {
+      this.closeFrame = frame.payload.toString('hex');
+    } else if (frame.opcode >= 8) {
+      const kind = frame.opcode === OPCODES.pong ? 'pong' : 'ping';
+      this.pongs.push(event(kind, frame.payload));
+    } else {
+      this.#fragments.push(frame);
+      this.rsv.push(frame.rsv);
+      if (frame.fin) await this.#addMessage(this.#fragments.splice(0));
+    }
+  }
+
+  async #addMessage(fragments) {
+    const [{ opcode, rsv }] = fragments;
+    let payload = Buffer.concat(fragments.map((frame) => frame.payload));
+    if (rsv === RSV1) payload = await this.#inflate(payload);
+    const isText = opcode === OPCODES.text;
+    if (isText && !isUtf8(payload)) this.faults.push('RFC 6455, 5.6: no UTF-8');
+    this.sent.push(event(isText ? 'text' : 'binary', payload));
+  }
+
+  /** With no more than the context that the server has agreed to. */
+  #inflate(bytes) {
+    if (bytes.subarray(-TAIL.length).equals(TAIL)) {
+      this.faults.push('RFC 7692, 7.2.1: a message has its tail');
+    }
+    const match = /server_max_window_bits=(\d+)/.exec(this.extension);
+    const windowBits = match ? Number(match[1]) : 15;
+    if (this.extension.includes('server_no_context_takeover')) {
+      return inflate(bytes, { windowBits });
+    }
+    this.#inflater = this.#inflater || new Inflater({ windowBits });
+    return this.#inflater.inflate(bytes);
+  }
+}
+
+/** Writes pieces, each in a turn of its own, while there is somebody to read. */
+async function writePieces(client, pieces, isOver) {
+  for (const piece of pieces) {
+    if (isOver()) return;
+    await new Promise((resolve) => {
+      client.socket.write(piece, () => setImmediate(resolve));
+    });
+  }
+}
+
+/** Reads and writes at the same time. */
+class Conversation {
+  #client;
+  #received;
+  #isOver = false;
+  #waiting = [];
+
+  constructor(client) {
+    this.#client = client;
+    this.#received = new Received(client.response);
+  }
+
+  /** Sends the items of a case, each run of them cut as `split` says. */
+  async send(items, split, name) {
+    const isOver = () => this.#isOver;
+    let parts = [];
+    const flush = async () => {
+      const pieces = parts.length > 0 ? split.cut(parts, name) : [];
+      parts = [];
+      await writePieces(this.#client, pieces, isOver);
+    };
+    for (const item of items) {
+      if (item instanceof AfterFrames) {
+        await flush();
+        await this.#untilCount(item.count);
+      } else if (item === FIN) {
+        await flush();
+        this.#client.end();
+      } else {
+        parts.push(encode(item));
+      }
+    }
+    await flush();
+  }
+
+  /** Reads up to the end of the connection, which `expect` says who begins. */
+  async receive(expect) {
+    const received = this.#received;
+    while (received.closeFrame === null) {
+      const frame = await this.#client.frame().catch(() => null);
+      if (frame === null) break;
+      await received.add(frame);
+      this.#wake();
+    }
+    const waits =
+      expect.endsFirst === 'server' && received.closeFrame === expect.closeFrame;
+    const rest = waits ? await this.#client.ended() : Buffer.alloc(0);
+    this.#client.end();
+    const last = await this.#client.closed();
+    this.#isOver = true;
+    this.#wake();
+    if (rest.length + last.length > 0) {
+      received.faults.push('RFC 6455, 5.5.1: bytes behind the last frame');
+    }
+    return received;
+  }
+
+  #untilCount(count) {
+    return new Promise((resolve) => {
+      this.#waiting.push({ count, resolve });
+      this.#wake();
+    });
+  }
+
+  #wake() {
+    const isReady = ({ count }) =>
+      this.#isOver || this.#received.count >= count;
+    for (const { resolve } of this.#waiting.filter(isReady)) resolve();
+    this.#waiting = this.#waiting.filter((waiter) => !isReady(waiter));
+  }
+}
+
+/** Runs a case whose handshake is not what it is about. */
+async function converse(server, oneCase, split) {
+  const { expect, send, name, request } = oneCase;
+  let peer;
+  server.onConnection = (ws) => {
+    peer = serve(ws, oneCase);
+  };
+  const client = await RawClient.open(server.target, {
+    isTls: server.isTls,
+    ...request,
+  });
+  const conversation = new Conversation(client);
+  const [received] = await Promise.all([
+    conversation.receive(expect),
+    conversation.send(send, split, name),
+  ]);
+  await peer.closed;
+
+  const { faults, sent, pongs, closeFrame, rsv } = received;
+  assert.deepStrictEqual(
+    { events: peer.events, sent, pongs, closeFrame, faults },
+    {
+      events: expect.events,
+      sent: expect.sent,
+      pongs: expect.pongs,
+      closeFrame: expect.closeFrame,
+      faults: [],
+    },
+  );
+  if (expect.rsv) assert.deepStrictEqual(rsv, expect.rsv);
+}
+
+function parseHead(head) {
+  const [statusLine, ...lines] = head.trimEnd().split('\r\n');
+  const headers = {};
+  for (const line of lines) {
+    const [, name, value] = /^([^:]*): *(.*)$/.exec(line);
+    const key = name.toLowerCase();
+    headers[key] = key in headers ? `${headers[key]}, ${value}` : value;
+  }
+  return { status: Number(statusLine.split(' ')[1]), headers };
+}
+
+/**
+ * Runs a case that is about its handshake. A response that is expected has
+ * exactly the headers of `expect.headers`, those of a refusal only among
+ * others.
+ */
+async function shakeHands(server, oneCase, split) {
+  const { expect, name, request } = oneCase;
+  let peer;
+  server.onConnection = (ws) => {
+    peer = serve(ws, oneCase);
+  };
+  const bytes = Buffer.isBuffer(request) ? request : upgradeRequest(request);
+  const client = await RawClient.connect(server.target, server.isTls);
+  const lines = bytes.toString('latin1').split(/(?<=\r\n)/);
+  const parts = lines.map((line) => ({
+    bytes: Buffer.from(line, 'latin1'),
+    payloadLength: Math.max(line.length - 2, 0),
+  }));
+  let isOver = false;
+  const writing = writePieces(client, split.cut(parts, name), () => isOver);
+  const head = parseHead(await client.responseHead());
+  assert.strictEqual(head.status, expect.status);
+  if (expect.status !== 101) {
+    await client.ended();
+    isOver = true;
+    await writing;
+    client.end();
+    await client.closed();
+    for (const [key, value] of Object.entries(expect.headers || {})) {
+      assert.strictEqual(head.headers[key], value);
+    }
+    assert.strictEqual(peer, undefined);
+    return;
+  }
+  await writing;
+  assert.deepStrictEqual(head.headers, expect.headers);
+  // The connection works, and ends.
+  client.write('8181000000006188820000000003e8');
+  await client.expect('810161880203e8');
+  client.end();
+  await client.closed();
+  await peer.closed;
+  assert.deepStrictEqual(peer.events, ['text 61', 'close 1000 ']);
+}
+
+/** Runs a case with one split, and throws for what is not as it should be. */
+function runCase(server, oneCase, split) {
+  return oneCase.expect.status === undefined
+    ? converse(server, oneCase, split)
+    : shakeHands(server, oneCase, split);
+}
+
+module.exports = { runCase };
