@@ -3,12 +3,7 @@
 // RFC 6455, 5.5.1 and 7: close frames, their codes and reasons, and the end of
 // the connection.
 
-const {
-  closed,
-  cutOff,
-  fails,
-  message,
-} = require('./helpers/cases');
+const { closed, cutOff, fails, message } = require('./helpers/cases');
 const { conform } = require('./helpers/suite');
 const {
   AfterFrames,
@@ -125,8 +120,16 @@ const IGNORED = [
 
 const BEHIND = [
   ['a message', [text('foo')], ['text 666f6f']],
-  ['a large message', [binary(Buffer.alloc(70000))], message('binary', Buffer.alloc(70000))],
-  ['several messages', [text('a'), binary('b'), text('c')], ['text 61', 'binary 62', 'text 63']],
+  [
+    'a large message',
+    [binary(Buffer.alloc(70000))],
+    message('binary', Buffer.alloc(70000)),
+  ],
+  [
+    'several messages',
+    [text('a'), binary('b'), text('c')],
+    ['text 61', 'binary 62', 'text 63'],
+  ],
   ['a ping', [ping('foo')], ['ping 666f6f']],
   ['a fragmented message', [text('f', NOT_LAST), more('oo')], ['text 666f6f']],
 ].map(([what, frames, events]) => ({

@@ -41,7 +41,10 @@ const pongs = LENGTHS.map((length) => {
 });
 
 const PAYLOADS = [
-  ['all values of a byte below 125', Buffer.from(Array.from({ length: 125 }, (_, i) => i))],
+  [
+    'all values of a byte below 125',
+    Buffer.from(Array.from({ length: 125 }, (_, i) => i)),
+  ],
   ['no UTF-8', hex('ff80c0afeda080f5')],
   ['zeros', Buffer.alloc(8)],
   ['what looks like a close frame', hex('880203e8')],

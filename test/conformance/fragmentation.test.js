@@ -209,11 +209,7 @@ const CONTINUATIONS = [
   ['the first frame', [], []],
   ['behind a whole text message', [text('a')], ['text 61']],
   ['behind a whole binary message', [binary('a')], ['binary 61']],
-  [
-    'behind the last fragment',
-    [text('a', NOT_LAST), more('b')],
-    ['text 6162'],
-  ],
+  ['behind the last fragment', [text('a', NOT_LAST), more('b')], ['text 6162']],
   ['behind a ping', [ping('a')], ['ping 61']],
   ['behind a pong', [pong('a')], ['pong 61']],
 ].flatMap(([where, frames, before]) => [

@@ -83,10 +83,7 @@ const FRAGMENTS = [
     'a first fragment beyond the limit',
     [header(text('x'.repeat(11), NOT_LAST))],
   ],
-  [
-    'a whole frame beyond the limit',
-    [text('x'.repeat(11))],
-  ],
+  ['a whole frame beyond the limit', [text('x'.repeat(11))]],
 ].map(([what, frames]) =>
   fails(CODE, what, frames, 1009, { options: TEN_BYTES }),
 );
@@ -156,12 +153,7 @@ const NOT_COUNTED = [
 const TOO_MANY = [
   [
     'a message of more fragments than it may have',
-    [
-      text('a', NOT_LAST),
-      more('b', NOT_LAST),
-      more('c', NOT_LAST),
-      more('d'),
-    ],
+    [text('a', NOT_LAST), more('b', NOT_LAST), more('c', NOT_LAST), more('d')],
   ],
   [
     'a message of more empty fragments than it may have',

@@ -30,11 +30,7 @@ const FRAMES = [
   ['empty binary', [], binary('', UNMASKED)],
   ['text of 126 bytes', [], text('x'.repeat(126), UNMASKED)],
   ['binary of 65536 bytes', [], binary(Buffer.alloc(65536), UNMASKED)],
-  [
-    'continuation',
-    [text('foo', NOT_LAST)],
-    more('bar', UNMASKED),
-  ],
+  ['continuation', [text('foo', NOT_LAST)], more('bar', UNMASKED)],
   [
     'continuation without FIN',
     [text('foo', NOT_LAST)],
@@ -66,11 +62,7 @@ const unmasked = FRAMES.flatMap(([kind, before, frame]) => [
 const BEHIND = [
   ['a message', [text('foo')], ['text 666f6f']],
   ['a ping', [ping('foo')], ['ping 666f6f']],
-  [
-    'a fragmented message',
-    [text('f', NOT_LAST), more('oo')],
-    ['text 666f6f'],
-  ],
+  ['a fragmented message', [text('f', NOT_LAST), more('oo')], ['text 666f6f']],
 ].map(([what, frames, before]) =>
   fails(
     REQUIRED,
@@ -81,7 +73,14 @@ const BEHIND = [
   ),
 );
 
-const KEYS = ['00000000', 'ffffffff', '00ff00ff', '01020304', '80000001', '37fa213d'];
+const KEYS = [
+  '00000000',
+  'ffffffff',
+  '00ff00ff',
+  '01020304',
+  '80000001',
+  '37fa213d',
+];
 const LENGTHS = [1, 2, 3, 4, 5, 7, 8, 9, 31, 33, 129, 1001];
 
 const keys = KEYS.flatMap((digits) =>
@@ -141,7 +140,11 @@ const MASKED_CLOSE = {
 
 const BY_THE_SERVER = [
   ['text', (ws) => ws.send('foo'), { sent: ['text 666f6f'] }],
-  ['binary data', (ws) => ws.send(Buffer.from('foo')), { sent: ['binary 666f6f'] }],
+  [
+    'binary data',
+    (ws) => ws.send(Buffer.from('foo')),
+    { sent: ['binary 666f6f'] },
+  ],
   ['a ping', (ws) => ws.ping('foo'), { pongs: ['ping 666f6f'] }],
   ['a pong', (ws) => ws.pong('foo'), { pongs: ['pong 666f6f'] }],
 ].map(([what, act, expected]) => ({

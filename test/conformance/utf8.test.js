@@ -111,7 +111,11 @@ const invalid = INVALID.flatMap(([what, digits]) => [
   fails(
     SECTION,
     `text of ${what} between others`,
-    [text(Buffer.concat([Buffer.from('foo'), hex(digits), Buffer.from('bar')]))],
+    [
+      text(
+        Buffer.concat([Buffer.from('foo'), hex(digits), Buffer.from('bar')]),
+      ),
+    ],
     1007,
   ),
 ]);
@@ -140,7 +144,9 @@ const truncated = TRUNCATED.flatMap((digits) => [
 ]);
 
 /** Where words of 8, 16 and 32 bytes and blocks of 64 KiB end. */
-const OFFSETS = [1, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 127, 1000, 65535, 70000];
+const OFFSETS = [
+  1, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 127, 1000, 65535, 70000,
+];
 
 const offsets = OFFSETS.map((offset) =>
   fails(
@@ -160,9 +166,15 @@ const WAITS =
  */
 function failsEarly(what, frames, rest, before = []) {
   return {
-    ...fails(SECTION, `${what}, before the message is complete,`, frames, 1007, {
-      before,
-    }),
+    ...fails(
+      SECTION,
+      `${what}, before the message is complete,`,
+      frames,
+      1007,
+      {
+        before,
+      },
+    ),
     differs: {
       [WS]: {
         send: [...frames, ...rest],
@@ -239,10 +251,7 @@ const early = [
 const FRAGMENTS = [
   ['in the first of two fragments', [text(hex('ff'), NOT_LAST), more('a')]],
   ['in the second of two fragments', [text('a', NOT_LAST), more(hex('ff'))]],
-  [
-    'across two fragments',
-    [text(hex('c3'), NOT_LAST), more(hex('41'))],
-  ],
+  ['across two fragments', [text(hex('c3'), NOT_LAST), more(hex('41'))]],
   [
     'across an empty fragment',
     [text(hex('c3'), NOT_LAST), more('', NOT_LAST), more(hex('41'))],

@@ -8,8 +8,9 @@ const assert = require('node:assert');
 const { OPCODES } = require('../../helpers/frame');
 const { RawClient, upgradeRequest } = require('../../helpers/raw-client');
 const { Inflater, TAIL, inflate } = require('../../helpers/deflate');
-const { AfterFrames, FIN, event } = require('./frames');
-const { encode } = require('./splits');
+const { closed, failed } = require('./cases');
+const { AfterFrames, FIN, close, event, text } = require('./frames');
+const { SPLITS, encode } = require('./splits');
 
 const EXTENSION = /^Sec-WebSocket-Extensions: (.*)\r$/im;
 const RSV1 = 4;
@@ -28,7 +29,7 @@ function shortestForm(length) {
 /** Keeps the log of a WebSocket of the server, and echoes its messages. */
 function serve(ws, { act, isSilent }) {
   const events = [];
-  const closed = new Promise((resolve) => {
+  const ended = new Promise((resolve) => {
     ws.on('close', (code, reason) => {
       events.push(`close ${code} ${reason}`);
       resolve();
@@ -42,7 +43,7 @@ function serve(ws, { act, isSilent }) {
     if (!isSilent) ws.send(data, { binary: isBinary });
   });
   if (act) act(ws);
-  return { events, closed };
+  return { events, ended };
 }
 
 /** What is wrong with a frame of the server, whatever the case. */
@@ -183,7 +184,8 @@ class Conversation {
       this.#wake();
     }
     const waits =
-      expect.endsFirst === 'server' && received.closeFrame === expect.closeFrame;
+      expect.endsFirst === 'server' &&
+      received.closeFrame === expect.closeFrame;
     const rest = waits ? await this.#client.ended() : Buffer.alloc(0);
     this.#client.end();
     const last = await this.#client.closed();
@@ -210,6 +212,21 @@ class Conversation {
   }
 }
 
+function compare(peer, received, expect) {
+  const { faults, sent, pongs, closeFrame, rsv } = received;
+  assert.deepStrictEqual(
+    { events: peer.events, sent, pongs, closeFrame, faults },
+    {
+      events: expect.events,
+      sent: expect.sent,
+      pongs: expect.pongs,
+      closeFrame: expect.closeFrame,
+      faults: [],
+    },
+  );
+  if (expect.rsv) assert.deepStrictEqual(rsv, expect.rsv);
+}
+
 /** Runs a case whose handshake is not what it is about. */
 async function converse(server, oneCase, split) {
   const { expect, send, name, request } = oneCase;
@@ -226,20 +243,9 @@ async function converse(server, oneCase, split) {
     conversation.receive(expect),
     conversation.send(send, split, name),
   ]);
-  await peer.closed;
+  await peer.ended;
 
-  const { faults, sent, pongs, closeFrame, rsv } = received;
-  assert.deepStrictEqual(
-    { events: peer.events, sent, pongs, closeFrame, faults },
-    {
-      events: expect.events,
-      sent: expect.sent,
-      pongs: expect.pongs,
-      closeFrame: expect.closeFrame,
-      faults: [],
-    },
-  );
-  if (expect.rsv) assert.deepStrictEqual(rsv, expect.rsv);
+  compare(peer, received, expect);
 }
 
 function parseHead(head) {
@@ -256,7 +262,8 @@ function parseHead(head) {
 /**
  * Runs a case that is about its handshake. A response that is expected has
  * exactly the headers of `expect.headers`, those of a refusal only among
- * others.
+ * others. After it a message has to be echoed, unless `expect.isUsable` is
+ * false: then the connection has to fail.
  */
 async function shakeHands(server, oneCase, split) {
   const { expect, name, request } = oneCase;
@@ -273,7 +280,8 @@ async function shakeHands(server, oneCase, split) {
   }));
   let isOver = false;
   const writing = writePieces(client, split.cut(parts, name), () => isOver);
-  const head = parseHead(await client.responseHead());
+  const rawHead = await client.responseHead();
+  const head = parseHead(rawHead);
   assert.strictEqual(head.status, expect.status);
   if (expect.status !== 101) {
     await client.ended();
@@ -289,13 +297,16 @@ async function shakeHands(server, oneCase, split) {
   }
   await writing;
   assert.deepStrictEqual(head.headers, expect.headers);
-  // The connection works, and ends.
-  client.write('8181000000006188820000000003e8');
-  await client.expect('810161880203e8');
-  client.end();
-  await client.closed();
-  await peer.closed;
-  assert.deepStrictEqual(peer.events, ['text 61', 'close 1000 ']);
+  client.response = rawHead;
+  const conversation = new Conversation(client);
+  const isUsable = expect.isUsable !== false;
+  const end = isUsable ? closed(['text 61'], 1000) : failed([], 1002);
+  const [received] = await Promise.all([
+    conversation.receive(end),
+    conversation.send([text('a'), close(1000)], SPLITS[0], name),
+  ]);
+  await peer.ended;
+  compare(peer, received, end);
 }
 
 /** Runs a case with one split, and throws for what is not as it should be. */

@@ -53,7 +53,11 @@ class Tally {
         why,
       })),
     );
-    return { area: this.area, sections: [...this.#sections.values()], differences };
+    return {
+      area: this.area,
+      sections: [...this.#sections.values()],
+      differences,
+    };
   }
 }
 
