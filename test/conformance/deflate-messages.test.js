@@ -1,84 +1,44 @@
 'use strict';
 
-// RFC 7692, 6 and 7.2: compressed messages in both directions. The client
-// inflates with the window that was agreed on, and no more context than that.
+// RFC 7692, 6.2 and 7.2: compressed messages that the server receives, and
+// echoes.
 
 const zlib = require('node:zlib');
 
+const { TAIL, deflate, sample } = require('../helpers/deflate');
 const {
-  OFFER,
-  NO_TAKEOVER,
-  TAIL,
-  deflate,
-  inflate,
-  sample,
-} = require('../helpers/deflate');
-const {
-  BOTH,
   END,
   WS,
   closed,
   delivers,
-  failed,
   fails,
   message,
 } = require('./helpers/cases');
+const {
+  FRESH,
+  HELLO,
+  HELLO_EVENT,
+  HELLO_FINAL,
+  PER_CONTEXT,
+  RSV1,
+  TAKEOVER,
+  compressed,
+  fragments,
+} = require('./helpers/compressed');
 const { conform } = require('./helpers/suite');
 const {
-  AfterFrames,
   NOT_LAST,
   binary,
-  close,
-  header,
   hex,
   more,
   ping,
   pong,
-  start,
   text,
 } = require('./helpers/frames');
 
 const RECEIVING = 'RFC 7692, 6.2';
-const SENDING = 'RFC 7692, 6.1';
-const RSV = 'RFC 7692, 6';
+
 const COMPRESSION = 'RFC 7692, 7.2.1';
-const DECOMPRESSION = 'RFC 7692, 7.2.2';
-
-const RSV1 = { rsv: 4 };
-
-const options = { perMessageDeflate: { threshold: 0 } };
-const LIMITED = { perMessageDeflate: { threshold: 0 }, maxPayload: 1000 };
-
-const offering = (offer) => ({
-  options,
-  request: { headers: { 'Sec-WebSocket-Extensions': offer } },
-});
-const TAKEOVER = offering(OFFER);
-const FRESH = offering(NO_TAKEOVER);
-const PER_CONTEXT = [
-  ['with context takeover', TAKEOVER],
-  ['without context takeover', FRESH],
-];
-
-/** A frame of a type with a compressed payload. */
-function compressed(frame, payload, zlibOptions) {
-  return frame(deflate(payload, zlibOptions), RSV1);
-}
-
-/** A message that may refer to the bytes of `before`. */
-function deflateBehind(before, payload) {
-  return deflate(payload, { dictionary: before });
-}
-
-/** The frames of a message whose compressed payload is cut at some places. */
-function fragments(frame, payload, places) {
-  const ends = [...places, payload.length];
-  return ends.map((end, i) => {
-    const piece = payload.subarray(i === 0 ? 0 : ends[i - 1], end);
-    const fin = i === ends.length - 1;
-    return i === 0 ? frame(piece, { ...RSV1, fin }) : more(piece, { fin });
-  });
-}
 
 const SIZES = [
   0, 1, 2, 3, 16, 125, 126, 127, 1000, 1024, 4096, 16384, 16385, 65535, 65536,
@@ -111,10 +71,6 @@ const REPETITIVE = PER_CONTEXT.map(([how, context]) =>
     context,
   ),
 );
-
-const HELLO = hex('f248cdc9c90700');
-const HELLO_FINAL = hex('f348cdc9c90700');
-const HELLO_EVENT = message('text', 'Hello');
 
 /** The payloads of RFC 7692, 7.2.3, and what they are. */
 const EXAMPLES = [
@@ -272,6 +228,7 @@ const BEHIND_FINAL = PER_CONTEXT.flatMap(([how, context]) => [
 ]);
 
 const WORDS = sample('words', 2000);
+
 const CUT = deflate(WORDS);
 
 const FRAGMENTED = [
@@ -361,340 +318,7 @@ const MIXED = [
   ),
 );
 
-const ONE = sample('words', 1000);
-const TWO = Buffer.concat([sample('words', 500, 300), ONE]);
-const LARGE = sample('words', 40000);
-
-/** Messages that refer to those before them. */
-const CONTEXT = [
-  [
-    'a message that refers to the one before it',
-    [binary(deflate(ONE), RSV1), binary(deflateBehind(ONE, TWO), RSV1)],
-    [ONE, TWO],
-  ],
-  [
-    'a message that refers to the one before the last',
-    [
-      binary(deflate(ONE), RSV1),
-      compressed(binary, 'foo'),
-      binary(
-        deflateBehind(Buffer.concat([ONE, Buffer.from('foo')]), TWO),
-        RSV1,
-      ),
-    ],
-    [ONE, Buffer.from('foo'), TWO],
-  ],
-  [
-    'a message that refers to one behind which a plain one came',
-    [
-      binary(deflate(ONE), RSV1),
-      binary('foo'),
-      binary(deflateBehind(ONE, TWO), RSV1),
-    ],
-    [ONE, Buffer.from('foo'), TWO],
-  ],
-  [
-    'a message that refers to a large one',
-    [binary(deflate(LARGE), RSV1), binary(deflateBehind(LARGE, TWO), RSV1)],
-    [LARGE, TWO],
-  ],
-  [
-    'a large message that refers to another',
-    [binary(deflate(LARGE), RSV1), binary(deflateBehind(LARGE, LARGE), RSV1)],
-    [LARGE, LARGE],
-  ],
-  [
-    'a message that refers to one of several fragments',
-    [
-      ...fragments(binary, deflate(ONE), [1, 100]),
-      binary(deflateBehind(ONE, TWO), RSV1),
-    ],
-    [ONE, TWO],
-  ],
-  [
-    'a message that refers to one behind an empty one',
-    [
-      binary(deflate(ONE), RSV1),
-      binary(hex('00'), RSV1),
-      binary(deflateBehind(ONE, TWO), RSV1),
-    ],
-    [ONE, Buffer.alloc(0), TWO],
-  ],
-  [
-    'a message that does not refer to the one before it',
-    [binary(deflate(ONE), RSV1), binary(deflate(TWO), RSV1)],
-    [ONE, TWO],
-  ],
-].map(([what, frames, payloads]) =>
-  delivers(
-    'RFC 7692, 7.1.1.2',
-    what,
-    frames,
-    payloads.flatMap((payload) => message('binary', payload)),
-    TAKEOVER,
-  ),
-);
-
-const CONTEXT_OF_FINAL = delivers(
-  'RFC 7692, 7.1.1.2',
-  'a message that refers to one with BFINAL',
-  [
-    text(Buffer.concat([HELLO_FINAL, hex('00')]), RSV1),
-    text(hex('f200110000'), RSV1),
-  ],
-  [...HELLO_EVENT, ...HELLO_EVENT],
-  {
-    ...TAKEOVER,
-    differs: {
-      [WS]: {
-        expect: failed(HELLO_EVENT, 1007),
-        why: 'The context is forgotten at a block with BFINAL.',
-      },
-    },
-  },
-);
-
-const NO_CONTEXT = [
-  fails(
-    'RFC 7692, 7.1.1.2',
-    'a message that refers to the one before it, without context takeover,',
-    [text(HELLO, RSV1), text(hex('f200110000'), RSV1)],
-    1007,
-    { ...FRESH, before: HELLO_EVENT },
-  ),
-  fails(
-    'RFC 7692, 7.1.1.2',
-    'a first message that refers to one before it',
-    [text(hex('f200110000'), RSV1)],
-    1007,
-    TAKEOVER,
-  ),
-];
-
-const BITS = [9, 10, 11, 12, 13, 14, 15];
-
-const clientWindows = BITS.map((bits) =>
-  delivers(
-    'RFC 7692, 7.1.2.2',
-    `a row of messages whose window is of ${bits} bits, as was agreed,`,
-    [
-      compressed(binary, LARGE, { windowBits: bits }),
-      binary(
-        deflate(LARGE, {
-          windowBits: bits,
-          dictionary: LARGE.subarray(-(2 ** bits)),
-        }),
-        RSV1,
-      ),
-    ],
-    [...message('binary', LARGE), ...message('binary', LARGE)],
-    offering(`${OFFER}; client_max_window_bits=${bits}`),
-  ),
-);
-
-/** The client inflates with a window of that size. */
-const serverWindows = [8, ...BITS].flatMap((bits) =>
-  [200, 5000, 40000].map((size) => {
-    const payload = sample('words', size);
-    return delivers(
-      'RFC 7692, 7.1.2.1',
-      `a row of messages of ${size} bytes, which are echoed within ${bits} bits,`,
-      [binary(payload), binary(payload), binary(payload)],
-      Array.from({ length: 3 }, () => message('binary', payload)[0]),
-      offering(`${OFFER}; server_max_window_bits=${bits}`),
-    );
-  }),
-);
-
-const INVALID = [
-  ['a block of the reserved type', '06'],
-  ['a byte of ff', 'ff'],
-  ['lengths of a stored block that do not match', '000500ffff48656c6c6f00'],
-  ['a distance beyond the start', 'f200110000'],
-  ['too many length codes', 'fcffff'],
-  ['text that is not compressed', '48656c6c6f'],
-].flatMap(([what, digits]) => [
-  fails(
-    DECOMPRESSION,
-    `a compressed message with ${what}`,
-    [text(hex(digits), RSV1)],
-    1007,
-    FRESH,
-  ),
-  fails(
-    DECOMPRESSION,
-    `a compressed message in fragments with ${what}`,
-    fragments(binary, hex(digits), [1]),
-    1007,
-    TAKEOVER,
-  ),
-]);
-
-const UNFINISHED = [
-  ['no byte', ''],
-  ['a block that is cut off', 'f248cd'],
-  ['a stored block that is cut off', '000900f6ff48656c'],
-  ['a stored block whose length is cut off', 'f248cdc9c90700ff'],
-].map(([what, digits]) => {
-  const send = [binary(hex(digits), RSV1)];
-  return {
-    ...fails(
-      DECOMPRESSION,
-      `a compressed message of ${what}`,
-      send,
-      1007,
-      FRESH,
-    ),
-    differs: {
-      [BOTH]: {
-        send: [...send, END],
-        expect: closed(message('binary', inflate(hex(digits))), 1000),
-        why: 'What has been inflated by the end of the message is delivered, as zlib does at a flush; the RFC does not say that it has to end with a block.',
-      },
-    },
-  };
-});
-
-const BEYOND_WINDOW = fails(
-  'RFC 7692, 7.1.2.2',
-  'a message that refers to more than the window that was agreed on',
-  [compressed(binary, LARGE)],
-  1007,
-  offering(`${OFFER}; client_max_window_bits=9`),
-);
-
-const BITS_OF = [
-  [
-    'RSV1 on a continuation',
-    [text(FOO, { ...RSV1, fin: false }), start(more('', RSV1))],
-  ],
-  [
-    'RSV1 on a continuation of a plain message',
-    [text('a', NOT_LAST), start(more('', RSV1))],
-  ],
-  ['RSV1 on a continuation of nothing', [start(more('', RSV1))]],
-  ['RSV1 on a ping', [start(ping('', RSV1))]],
-  ['RSV1 on a pong', [start(pong('', RSV1))]],
-  ['RSV1 on a close frame', [start(close(1000, '', RSV1))]],
-  ['RSV1 on a reserved opcode', [start({ opcode: 3, ...RSV1 })]],
-  ['RSV2', [start(text('', { rsv: 2 }))]],
-  ['RSV3', [start(text('', { rsv: 1 }))]],
-  ['RSV1 and RSV2', [start(text('', { rsv: 6 }))]],
-  ['RSV1 and RSV3', [start(binary('', { rsv: 5 }))]],
-  ['all reserved bits', [start(binary('', { rsv: 7 }))]],
-].map(([what, frames]) => fails(RSV, what, frames, 1002, TAKEOVER));
-
-const UTF8 = [
-  ['a byte of ff', 'ff'],
-  ['half a character at the end', '666f6fe282'],
-  ['a surrogate', 'eda080'],
-  ['an overlong form', 'c0af'],
-].flatMap(([what, digits]) =>
-  PER_CONTEXT.map(([how, context]) =>
-    fails(
-      'RFC 6455, 8.1',
-      `compressed text of ${what}, ${how},`,
-      [compressed(text, hex(digits))],
-      1007,
-      context,
-    ),
-  ),
-);
-
-const limited = { ...TAKEOVER, options: LIMITED };
-
-const LIMITS = [
-  delivers(
-    'RFC 6455, 10.4',
-    'a compressed message that inflates to the limit',
-    [compressed(binary, Buffer.alloc(1000))],
-    message('binary', Buffer.alloc(1000)),
-    limited,
-  ),
-  fails(
-    'RFC 6455, 7.4.1',
-    'a compressed message that inflates to one byte more than the limit',
-    [compressed(binary, Buffer.alloc(1001))],
-    1009,
-    limited,
-  ),
-  fails(
-    'RFC 6455, 7.4.1',
-    'a compressed message in fragments that inflates to more than the limit',
-    fragments(binary, deflate(Buffer.alloc(100000)), [5, 20]),
-    1009,
-    limited,
-  ),
-  fails(
-    'RFC 6455, 7.4.1',
-    'a compressed message within the limit of which 900000 bytes come',
-    [compressed(text, Buffer.alloc(900000))],
-    1009,
-    limited,
-  ),
-  fails(
-    'RFC 6455, 7.4.1',
-    'a compressed message that is beyond the limit as it comes',
-    [header(binary(Buffer.alloc(1001), RSV1))],
-    1009,
-    limited,
-  ),
-];
-
-/** What the server sends by itself, and the reserved bits of its frames. */
-const BY_THE_SERVER = [
-  [
-    'a message is compressed',
-    (ws) => ws.send('foobar '.repeat(100)),
-    message('text', 'foobar '.repeat(100)),
-    [4],
-  ],
-  [
-    'a binary message is compressed',
-    (ws) => ws.send(Buffer.alloc(5000, 'foobar ')),
-    message('binary', Buffer.alloc(5000, 'foobar ')),
-    [4],
-  ],
-  [
-    'a message that shall not be compressed is plain',
-    (ws) => ws.send('foobar '.repeat(100), { compress: false }),
-    message('text', 'foobar '.repeat(100)),
-    [0],
-  ],
-  [
-    'RSV1 is set on the first fragment only',
-    (ws) => {
-      ws.send('foobar '.repeat(100), { fin: false });
-      ws.send('foobar '.repeat(100), { fin: false });
-      ws.send('foobar '.repeat(100));
-    },
-    message('text', 'foobar '.repeat(300)),
-    [4, 0, 0],
-  ],
-  [
-    'a plain and a compressed message follow each other',
-    (ws) => {
-      ws.send('foo '.repeat(50), { compress: false });
-      ws.send('foo '.repeat(50));
-    },
-    [
-      ...message('text', 'foo '.repeat(50)),
-      ...message('text', 'foo '.repeat(50)),
-    ],
-    [0, 4],
-  ],
-].flatMap(([what, act, sent, rsv]) =>
-  PER_CONTEXT.map(([how, context]) => ({
-    section: SENDING,
-    name: `${what}, ${how}`,
-    act,
-    send: [new AfterFrames(rsv.length), close(1000)],
-    expect: { ...closed([], 1000), sent, rsv },
-    ...context,
-  })),
-);
-
-conform('messages of permessage-deflate', [
+conform('compressed messages', [
   ...sizes,
   ...REPETITIVE,
   ...EXAMPLES,
@@ -704,16 +328,4 @@ conform('messages of permessage-deflate', [
   ...BEHIND_FINAL,
   ...FRAGMENTED,
   ...MIXED,
-  ...CONTEXT,
-  CONTEXT_OF_FINAL,
-  ...NO_CONTEXT,
-  ...clientWindows,
-  ...serverWindows,
-  ...INVALID,
-  ...UNFINISHED,
-  BEYOND_WINDOW,
-  ...BITS_OF,
-  ...UTF8,
-  ...LIMITS,
-  ...BY_THE_SERVER,
 ]);

@@ -5,26 +5,11 @@
 
 const assert = require('node:assert');
 
-const { OPCODES } = require('../../helpers/frame');
 const { RawClient, upgradeRequest } = require('../../helpers/raw-client');
-const { Inflater, TAIL, inflate } = require('../../helpers/deflate');
 const { closed, failed } = require('./cases');
 const { AfterFrames, FIN, close, event, text } = require('./frames');
+const { Received } = require('./received');
 const { SPLITS, encode } = require('./splits');
-
-const EXTENSION = /^Sec-WebSocket-Extensions: (.*)\r$/im;
-const RSV1 = 4;
-const MAX_CONTROL_PAYLOAD = 125;
-
-/** Whether bytes are UTF-8 (RFC 6455, 8.1). */
-function isUtf8(bytes) {
-  return Buffer.from(bytes.toString()).equals(bytes);
-}
-
-/** The length form that RFC 6455, 5.2 has for a payload. */
-function shortestForm(length) {
-  return length < 126 ? 7 : length < 65536 ? 16 : 64;
-}
 
 /** Keeps the log of a WebSocket of the server, and echoes its messages. */
 function serve(ws, { act, isSilent }) {
@@ -44,89 +29,6 @@ function serve(ws, { act, isSilent }) {
   });
   if (act) act(ws);
   return { events, ended };
-}
-
-/** What is wrong with a frame of the server, whatever the case. */
-function listFaults(frame, isContinued, hasExtension) {
-  const faults = [];
-  const { opcode, rsv, fin, masked, lengthBits, payload } = frame;
-  const isControl = opcode >= 8;
-  if (masked) faults.push('RFC 6455, 5.1: a frame has a mask');
-  if (lengthBits !== shortestForm(payload.length)) {
-    faults.push('RFC 6455, 5.2: a length has more bytes than it needs');
-  }
-  if (!Object.values(OPCODES).includes(opcode)) {
-    faults.push(`RFC 6455, 5.2: the opcode ${opcode}`);
-  }
-  if (isControl && (!fin || payload.length > MAX_CONTROL_PAYLOAD)) {
-    faults.push('RFC 6455, 5.5: a control frame is long or fragmented');
-  }
-  if (!isControl && isContinued !== (opcode === OPCODES.continuation)) {
-    faults.push('RFC 6455, 5.4: fragments of two messages mix');
-  }
-  const mayCompress = hasExtension && !isControl && !isContinued;
-  if (rsv !== 0 && !(mayCompress && rsv === RSV1)) {
-    faults.push(`RFC 6455, 5.2: the reserved bits are ${rsv}`);
-  }
-  return faults;
-}
-
-/** What the client has received. */
-class Received {
-  #fragments = [];
-  #inflater;
-
-  constructor(response) {
-    const match = EXTENSION.exec(response);
-    /** The value of Sec-WebSocket-Extensions of the response, or undefined. */
-    this.extension = match ? match[1] : undefined;
-    this.count = 0;
-    this.faults = [];
-    this.sent = [];
-    this.pongs = [];
-    this.rsv = [];
-    this.closeFrame = null;
-  }
-
-  async add(frame) {
-    this.count += 1;
-    const isContinued = this.#fragments.length > 0;
-    const hasExtension = this.extension !== undefined;
-    this.faults.push(...listFaults(frame, isContinued, hasExtension));
-    if (frame.opcode === OPCODES.close) {
-      this.closeFrame = frame.payload.toString('hex');
-    } else if (frame.opcode >= 8) {
-      const kind = frame.opcode === OPCODES.pong ? 'pong' : 'ping';
-      this.pongs.push(event(kind, frame.payload));
-    } else {
-      this.#fragments.push(frame);
-      this.rsv.push(frame.rsv);
-      if (frame.fin) await this.#addMessage(this.#fragments.splice(0));
-    }
-  }
-
-  async #addMessage(fragments) {
-    const [{ opcode, rsv }] = fragments;
-    let payload = Buffer.concat(fragments.map((frame) => frame.payload));
-    if (rsv === RSV1) payload = await this.#inflate(payload);
-    const isText = opcode === OPCODES.text;
-    if (isText && !isUtf8(payload)) this.faults.push('RFC 6455, 5.6: no UTF-8');
-    this.sent.push(event(isText ? 'text' : 'binary', payload));
-  }
-
-  /** With no more than the context that the server has agreed to. */
-  #inflate(bytes) {
-    if (bytes.subarray(-TAIL.length).equals(TAIL)) {
-      this.faults.push('RFC 7692, 7.2.1: a message has its tail');
-    }
-    const match = /server_max_window_bits=(\d+)/.exec(this.extension);
-    const windowBits = match ? Number(match[1]) : 15;
-    if (this.extension.includes('server_no_context_takeover')) {
-      return inflate(bytes, { windowBits });
-    }
-    this.#inflater = this.#inflater || new Inflater({ windowBits });
-    return this.#inflater.inflate(bytes);
-  }
 }
 
 /** Writes pieces, each in a turn of its own, while there is somebody to read. */
@@ -248,6 +150,13 @@ async function converse(server, oneCase, split) {
   compare(peer, received, expect);
 }
 
+function listLines(bytes) {
+  return bytes.toString('latin1').split(/(?<=\r\n)/);
+}
+
+/** What no case about handshakes is about. */
+const COMMON_LINES = new Set(listLines(upgradeRequest()));
+
 function parseHead(head) {
   const [statusLine, ...lines] = head.trimEnd().split('\r\n');
   const headers = {};
@@ -273,10 +182,10 @@ async function shakeHands(server, oneCase, split) {
   };
   const bytes = Buffer.isBuffer(request) ? request : upgradeRequest(request);
   const client = await RawClient.connect(server.target, server.isTls);
-  const lines = bytes.toString('latin1').split(/(?<=\r\n)/);
-  const parts = lines.map((line) => ({
+  const parts = listLines(bytes).map((line) => ({
     bytes: Buffer.from(line, 'latin1'),
     payloadLength: Math.max(line.length - 2, 0),
+    isWhole: COMMON_LINES.has(line),
   }));
   let isOver = false;
   const writing = writePieces(client, split.cut(parts, name), () => isOver);

@@ -17,8 +17,17 @@ const HEADER_BYTES = 16;
 const MAX_PIECES = 12;
 
 /**
+ * A part of what is sent: a frame, or bytes.
+ *
+ * @typedef {object} Part
+ * @property {Buffer} bytes
+ * @property {number} payloadLength of what is at the end of `bytes`
+ * @property {boolean} [isWhole] need not be cut byte by byte
+ */
+
+/**
  * @param {Buffer|object} item bytes, or a frame as for `encodeFrame()`
- * @returns {{bytes: Buffer, payloadLength: number}}
+ * @returns {Part}
  */
 function encode(item) {
   if (Buffer.isBuffer(item)) return { bytes: item, payloadLength: 0 };
@@ -36,17 +45,25 @@ function cutAt(bytes, places) {
   return sorted.slice(1).map((end, i) => bytes.subarray(sorted[i], end));
 }
 
+/** The places around and in the bytes that are written one by one. */
+function listPlaces({ bytes, isWhole }, areAllShort) {
+  const places = [0, bytes.length];
+  if (isWhole) return places;
+  const last = areAllShort ? bytes.length : HEADER_BYTES;
+  for (let i = 1; i <= Math.min(last, bytes.length - 1); i++) places.push(i);
+  return [...places, Math.max(bytes.length - 1, 0)];
+}
+
 function everyByte(parts) {
   const bytes = Buffer.concat(parts.map((part) => part.bytes));
-  if (bytes.length <= MAX_SINGLE_BYTES) return cutAt(bytes, bytes.keys());
+  const areAllShort = bytes.length <= MAX_SINGLE_BYTES;
   const places = [];
   let offset = 0;
   for (const part of parts) {
-    const end = offset + part.bytes.length;
-    const last = Math.min(end, offset + HEADER_BYTES);
-    for (let i = offset; i <= last; i++) places.push(i);
-    places.push(end - 2, end - 1, end);
-    offset = end;
+    for (const place of listPlaces(part, areAllShort)) {
+      places.push(offset + place);
+    }
+    offset += part.bytes.length;
   }
   return cutAt(bytes, places.slice(0, MAX_SINGLE_BYTES));
 }
@@ -72,10 +89,7 @@ function headers(parts) {
   );
 }
 
-/**
- * @type {{name: string, cut: (parts: {bytes: Buffer, payloadLength: number}[],
- *   name: string) => Buffer[]}[]}
- */
+/** @type {{name: string, cut: (parts: Part[], name: string) => Buffer[]}[]} */
 const SPLITS = [
   {
     name: 'whole',
