@@ -212,12 +212,7 @@ const UPGRADES = [
       'two Upgrade headers',
       header('Upgrade', ['h2c', 'websocket']),
     ),
-    differs: {
-      [BOTH]: {
-        expect: refused(400),
-        why: 'Node.js keeps the first of several Upgrade headers.',
-      },
-    },
+    differs: LIST_IS_STRICTER,
   },
 ];
 
@@ -226,21 +221,7 @@ const WITHOUT_HOST = {
   differs: {
     [BOTH]: {
       expect: switched(),
-      why: 'Node.js demands it of other requests only, and nothing depends on it.',
-    },
-  },
-};
-
-const TAB_BEHIND_CONNECTION = {
-  ...accepts(
-    REQUEST,
-    'a tab behind the value of Connection',
-    header('Connection', 'Upgrade\t'),
-  ),
-  differs: {
-    [BOTH]: {
-      expect: refused(426),
-      why: 'The parser of Node.js does not know the token with a tab behind it.',
+      why: 'Node.js demands a Host header of other requests only, and nothing here depends on it.',
     },
   },
 };
@@ -559,7 +540,6 @@ conform('opening handshake', [
   ...NO_UPGRADE,
   ...UPGRADES,
   WITHOUT_HOST,
-  TAB_BEHIND_CONNECTION,
   ...KEYS,
   twoKeys,
   SAMPLE,

@@ -7,6 +7,7 @@
 
 const { parseArgs } = require('util');
 
+const conformance = require('./conformance');
 const parts = require('./parts');
 const { ensureNode, ensureProject, reportError } = require('./setup');
 
@@ -16,6 +17,7 @@ const KINDS = [
   'types',
   'mocha',
   'parity',
+  'conformance',
   'lifecycle',
   'integration',
 ];
@@ -102,6 +104,26 @@ function listParity(major) {
   ];
 }
 
+/** Against both packages on one Node; elsewhere ours, and TLS at both ends. */
+function listConformance(major) {
+  if (major === conformance.REPORT_MAJOR) {
+    return [
+      [
+        `conformance, both, Node ${major}`,
+        () => conformance.runReport({ write: false }),
+      ],
+    ];
+  }
+  const isAtEnd = [NODE_MAJORS[0], NODE_MAJORS.at(-1)].includes(major);
+  const transports = isAtEnd ? ['tcp', 'tls'] : ['tcp'];
+  return [
+    [
+      `conformance, ours, Node ${major}`,
+      () => conformance.runOurs(major, transports),
+    ],
+  ];
+}
+
 /** Parts that use both cores by themselves come first, one after the other. */
 function listParts(options) {
   const { kinds, majors } = options;
@@ -121,6 +143,9 @@ function listParts(options) {
   for (const major of majors) {
     if (kinds.includes('mocha')) together.push(...listMocha(major, options));
     if (kinds.includes('parity')) together.push(...listParity(major));
+    if (kinds.includes('conformance')) {
+      together.push(...listConformance(major));
+    }
   }
   if (kinds.includes('lifecycle')) {
     together.push(['lifecycle', () => parts.runLifecycle()]);

@@ -193,7 +193,7 @@ async function shakeHands(server, oneCase, split) {
   const head = parseHead(rawHead);
   assert.strictEqual(head.status, expect.status);
   if (expect.status !== 101) {
-    await client.ended();
+    // What is still to be written would meet a socket that is gone.
     isOver = true;
     await writing;
     client.end();

@@ -53,9 +53,12 @@ class Tally {
         why,
       })),
     );
+    const sections = [...this.#sections.values()].sort((a, b) =>
+      a.section.localeCompare(b.section, 'en', { numeric: true }),
+    );
     return {
       area: this.area,
-      sections: [...this.#sections.values()],
+      sections,
       differences,
     };
   }

@@ -20,6 +20,12 @@ function resolve(oneCase) {
   return difference ? { ...oneCase, ...difference } : oneCase;
 }
 
+/** Of a case that differs, the name says what the RFC has. */
+function titleOf({ section, name, why }, split) {
+  const rest = why === undefined ? '' : ` (but differs: ${why})`;
+  return `${section}: ${name}, ${split.name}${rest}`;
+}
+
 class Servers {
   #byOptions = new Map();
 
@@ -66,8 +72,7 @@ function conform(area, cases) {
     for (const oneCase of cases) {
       const resolved = resolve(oneCase);
       for (const split of SPLITS) {
-        const title = `${oneCase.section}: ${oneCase.name}, ${split.name}`;
-        const test = it(title, async () => {
+        const test = it(titleOf(resolved, split), async () => {
           await runCase(await servers.get(oneCase.options), resolved, split);
         });
         tally.expect(test, oneCase.section);
