@@ -109,7 +109,7 @@ function listConformance(major) {
   if (major === conformance.REPORT_MAJOR) {
     return [
       [
-        `conformance, both, Node ${major}`,
+        `conformance + ws, Node ${major}`,
         () => conformance.runReport({ write: false }),
       ],
     ];
@@ -118,7 +118,7 @@ function listConformance(major) {
   const transports = isAtEnd ? ['tcp', 'tls'] : ['tcp'];
   return [
     [
-      `conformance, ours, Node ${major}`,
+      `conformance, Node ${major}`,
       () => conformance.runOurs(major, transports),
     ],
   ];
