@@ -109,7 +109,7 @@ function listConformance(major) {
   if (major === conformance.REPORT_MAJOR) {
     return [
       [
-        `conformance + ws, Node ${major}`,
+        `conformance, ws, Node ${major}`,
         () => conformance.runReport({ write: false }),
       ],
     ];
