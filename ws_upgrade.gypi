@@ -55,7 +55,7 @@
         "-Wshadow",
         "<(lto)"
       ],
-      "ldflags": ["-Wl,--as-needed", "<(lto)"],
+      "ldflags": ["-Wl,--as-needed", "-Wl,-z,relro,-z,now", "<(lto)"],
       "xcode_settings": {
         "GCC_C_LANGUAGE_STANDARD": "c11",
         "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",

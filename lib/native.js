@@ -2,5 +2,19 @@
 
 const path = require('path');
 
-/** The native addon: a prebuilt binary, or what node-gyp has built here. */
-module.exports = require('node-gyp-build')(path.join(__dirname, '..'));
+const load = require('node-gyp-build');
+
+const { explainMissing } = require('./missing-addon');
+
+const ROOT = path.join(__dirname, '..');
+
+function loadAddon() {
+  try {
+    return load(ROOT);
+  } catch (err) {
+    throw explainMissing(err, ROOT);
+  }
+}
+
+/** The native addon: what was compiled here, or else a prebuilt binary. */
+module.exports = loadAddon();

