@@ -6,27 +6,45 @@ const path = require('path');
 const { CompileError, compile } = require('../lib/compile');
 const { NO_ADDON } = require('../lib/missing-addon');
 
-const HELP = `Usage: ws-upgrade build
+const HELP = `Usage: ws-upgrade build [--if-missing]
 
 Compiles the addon for this system, which the package needs where it has no
 binary for: on musl (Alpine), macOS and others than x64 and arm64. It takes a C
 compiler (CC names one), make, Python 3 and node-gyp, which comes with npm.
+
+  --if-missing  only if there is none that loads
 `;
 
-async function build() {
+/** Whether there is an addon that loads. */
+function hasAddon() {
+  try {
+    require('../lib/native');
+    return true;
+  } catch (err) {
+    if (err.code !== NO_ADDON) throw err;
+    return false;
+  }
+}
+
+async function build({ ifMissing }) {
+  if (ifMissing && hasAddon()) {
+    console.log('There is an addon already, and it loads.');
+    return;
+  }
   await compile(path.join(__dirname, '..'));
   require('../lib/native');
   console.log('The addon is compiled, and loads.');
 }
 
-const args = process.argv.slice(2);
-if (args.length === 1 && args[0] === 'build') {
-  build().catch((err) => {
+const [command, ...options] = process.argv.slice(2);
+const ifMissing = options[0] === '--if-missing';
+if (command === 'build' && options.length === Number(ifMissing)) {
+  build({ ifMissing }).catch((err) => {
     process.exitCode = 1;
     if (!(err instanceof CompileError) && err.code !== NO_ADDON) throw err;
     console.error(err.message);
   });
-} else if (args.length === 1 && args[0] === '--help') {
+} else if (command === '--help' && options.length === 0) {
   process.stdout.write(HELP);
 } else {
   process.stderr.write(HELP);

@@ -31,9 +31,9 @@ function load(project, { args = [], env } = {}) {
   return project.runWell(node, [...args, '-e', LOAD], env);
 }
 
-function build(project, env) {
+function build(project, env, options = []) {
   const script = project.installed('bin', 'ws-upgrade.js');
-  return project.run(node, [script, 'build'], env);
+  return project.run(node, [script, 'build', ...options], env);
 }
 
 describe('The package without an addon', function () {
@@ -85,6 +85,16 @@ describe('The package without an addon', function () {
     const output = await load(project, { args: ['--no-addons'] });
     assert.match(output, /WSU_ERR_NO_ADDON .* without --no-addons/);
     assert.doesNotMatch(output, /compile/);
+  });
+
+  it('compiles it with --if-missing only where none loads', async () => {
+    const env = { PATH: pathWithoutTools(node) };
+    const { code, output } = await build(project, env, ['--if-missing']);
+    assert.strictEqual(output, 'There is an addon already, and it loads.\n');
+    assert.strictEqual(code, 0);
+    const second = await build(bare, env, ['--if-missing']);
+    assert.match(second.output, /^Compiling the addon needs cc/);
+    assert.strictEqual(second.code, 1);
   });
 
   it('says which tools are missing to compile it', async () => {
