@@ -1,2 +1,2 @@
 # Not in the package, see lib/compile.js.
-{ "includes": ["ws_upgrade.gypi"] }
+{ "includes": ["src/addon.gypi"] }

@@ -9,7 +9,7 @@ const fs = require('fs');
 const path = require('path');
 
 const PROJECT_FILE = 'binding.gyp';
-const PROJECT = '{ "includes": ["ws_upgrade.gypi"] }\n';
+const PROJECT = '{ "includes": ["src/addon.gypi"] }\n';
 const NODE_GYP = path.join('node_modules', 'node-gyp', 'bin', 'node-gyp.js');
 const PYTHON_VARIABLES = [
   'NODE_GYP_FORCE_PYTHON',

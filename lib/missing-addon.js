@@ -43,7 +43,7 @@ function findAddon(root) {
 }
 
 function howToCompile(root) {
-  const script = path.join(root, 'bin', 'ws-upgrade.js');
+  const script = path.join(root, 'lib', 'cli.js');
   return (
     'To compile it for this system, install a C compiler, make and Python 3 ' +
     `(${TOOLS_HINT}), and run in your project: npx ws-upgrade build (or, ` +

@@ -32,7 +32,7 @@ function load(project, { args = [], env } = {}) {
 }
 
 function build(project, env, options = []) {
-  const script = project.installed('bin', 'ws-upgrade.js');
+  const script = project.installed('lib', 'cli.js');
   return project.run(node, [script, 'build', ...options], env);
 }
 
@@ -110,7 +110,7 @@ describe('The package without an addon', function () {
     // One that has no npm beside it.
     const { path: lonely } = await ensureNode(20);
     const tools = { cc: node, make: node, python3: node };
-    const script = bare.installed('bin', 'ws-upgrade.js');
+    const script = bare.installed('lib', 'cli.js');
     const env = { PATH: makeTools(tools) };
     const { code, output } = await bare.run(lonely, [script, 'build'], env);
     assert.strictEqual(code, 1);
@@ -126,7 +126,7 @@ describe('The package without an addon', function () {
   });
 
   it('explains its command where the argument is wrong', async () => {
-    const script = bare.installed('bin', 'ws-upgrade.js');
+    const script = bare.installed('lib', 'cli.js');
     const { code, output } = await bare.run(node, [script, 'biuld']);
     assert.strictEqual(code, 1);
     assert.match(output, /^Usage: ws-upgrade build/);

@@ -39,7 +39,7 @@ describe('The package, compiled with musl-gcc', function () {
     const tools = { node, npm: await ensureNpm(10) };
     const tarball = await packWithoutBinaries();
     const project = await Project.withPackage(tarball, tools);
-    const script = project.installed('bin', 'ws-upgrade.js');
+    const script = project.installed('lib', 'cli.js');
     built = await project.run(node, [script, 'build'], { CC: 'musl-gcc' });
     file = project.installed(COMPILED_BINARY);
   });

@@ -18,7 +18,6 @@ const AT_ROOT = [
   'README.md',
   'SECURITY.md',
   'package.json',
-  'ws_upgrade.gypi',
 ];
 
 function prebuiltOf(arch) {
@@ -26,7 +25,7 @@ function prebuiltOf(arch) {
 }
 
 function trackedFiles() {
-  const args = ['ls-files', 'bin', 'lib', 'src', ...AT_ROOT];
+  const args = ['ls-files', 'lib', 'src', ...AT_ROOT];
   return String(execFileSync('git', args, { cwd: ROOT }))
     .trim()
     .split('\n');
@@ -35,14 +34,13 @@ function trackedFiles() {
 describe('The package', function () {
   this.timeout(60 * 1000);
 
-  it('has bin, lib, src, the binaries and six files, and nothing else', async () => {
+  it('has lib, src, the binaries and five files, and nothing else', async () => {
     const expected = [...trackedFiles(), ...ARCHS.map(prebuiltOf)].sort();
     const files = await listPackage(await pack());
     assert.deepStrictEqual(files, expected);
     const folders = files.map((name) => /^[^/]*\/|^/.exec(name)[0]);
     assert.deepStrictEqual([...new Set(folders)].sort(), [
       '',
-      'bin/',
       'lib/',
       'prebuilds/',
       'src/',

@@ -70,7 +70,7 @@ function chooseSuites({ all }) {
 }
 
 function prebuild(archs) {
-  const script = path.join('scripts', 'prebuild.js');
+  const script = path.join('test', 'run', 'prebuild.js');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [script, ...archs],

@@ -108,7 +108,6 @@ function addonIsCurrent() {
   const addon = addonPath();
   if (addon === null) return false;
   const sources = filesBelow(path.join(ROOT, 'src'));
-  sources.push(path.join(ROOT, 'ws_upgrade.gypi'));
   const builtAt = modifiedAt(addon);
   return sources.every((file) => modifiedAt(file) <= builtAt);
 }
@@ -128,7 +127,7 @@ function headersDir() {
 async function ensureAddon() {
   if (addonIsCurrent()) return;
   await run('Building the addon', process.execPath, [
-    path.join('bin', 'ws-upgrade.js'),
+    path.join('lib', 'cli.js'),
     'build',
   ]);
 }

@@ -3,8 +3,8 @@
 
 const path = require('path');
 
-const { CompileError, compile } = require('../lib/compile');
-const { NO_ADDON } = require('../lib/missing-addon');
+const { CompileError, compile } = require('./compile');
+const { NO_ADDON } = require('./missing-addon');
 
 const HELP = `Usage: ws-upgrade build [--if-missing]
 
@@ -18,7 +18,7 @@ compiler (CC names one), make, Python 3 and node-gyp, which comes with npm.
 /** Whether there is an addon that loads. */
 function hasAddon() {
   try {
-    require('../lib/native');
+    require('./native');
     return true;
   } catch (err) {
     if (err.code !== NO_ADDON) throw err;
@@ -32,7 +32,7 @@ async function build({ ifMissing }) {
     return;
   }
   await compile(path.join(__dirname, '..'));
-  require('../lib/native');
+  require('./native');
   console.log('The addon is compiled, and loads.');
 }
 

@@ -10,17 +10,17 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 
-const { CompileError, compile } = require('../lib/compile');
+const { CompileError, compile } = require('../../lib/compile');
 
-const ROOT = path.join(__dirname, '..');
-const SOURCES = ['src', 'package.json', 'ws_upgrade.gypi'];
+const ROOT = path.join(__dirname, '..', '..');
+const SOURCES = ['src', 'package.json'];
 const TRIPLETS = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 const PACKAGES = {
   x64: 'gcc-x86-64-linux-gnu libc6-dev-amd64-cross',
   arm64: 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
 };
 
-const HELP = `Usage: node scripts/prebuild.js [architectures]
+const HELP = `Usage: node test/run/prebuild.js [architectures]
 
 Architectures: ${Object.keys(TRIPLETS).join(', ')}. Without one, each that there
 is a compiler for.
