@@ -5,6 +5,7 @@
 const native = require('./native');
 const { OPCODE_BINARY } = require('./constants');
 const { sizeOf } = require('./data');
+const { CAUSES } = require('./stats');
 
 /** What `onBackpressure` may say. */
 const POLICIES = ['terminate', 'close', 'drop'];
@@ -177,7 +178,7 @@ function admit(ws, data, opcode, fin, callback) {
     ws.close(CLOSE_TRY_AGAIN_LATER);
   } else if (ws._onBackpressure === 'terminate' || ws._isFragmenting) {
     // A message whose beginning was sent cannot be left out.
-    ws.terminate();
+    ws._terminate(CAUSES.backpressure);
   }
   return false;
 }

@@ -74,4 +74,26 @@ function fromBytes(data, binaryType) {
   return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
 }
 
-module.exports = { byteLength, fromBytes, isBlob, sizeOf, toBytes };
+/**
+ * Splits a message into its fragments.
+ *
+ * @param {Buffer} data
+ * @param {number[]} lengths of the last fragments; what is before them is one
+ * @return {Buffer[]} views
+ */
+function splitAtEnds(data, lengths) {
+  const kept = lengths.reduce((sum, length) => sum + length, 0);
+  const all = kept < data.length ? [data.length - kept, ...lengths] : lengths;
+  let end = 0;
+
+  return all.map((length) => data.subarray(end, (end += length)));
+}
+
+module.exports = {
+  byteLength,
+  fromBytes,
+  isBlob,
+  sizeOf,
+  splitAtEnds,
+  toBytes,
+};

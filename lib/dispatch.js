@@ -182,8 +182,8 @@ function dispatch(count, wantsSlab, isRetry) {
 }
 
 /**
- * Keeps an event for a WebSocket that emits only one in a turn of the loop
- * (`allowSynchronousEvents: false`). It receives no more until all are out.
+ * Keeps an event for a WebSocket that does not emit all of them as they come:
+ * see EventQueue.
  *
  * @param {WebSocket} ws
  * @param {number} kind
@@ -226,7 +226,7 @@ function defer(ws, kind, a, b) {
       break;
     }
   }
-  ws._defer(event);
+  ws._deferred.push(event, kind <= LARGE_BINARY);
 }
 
 native.sockets = sockets;

@@ -2,6 +2,8 @@
 
 const { STATUS_CODES } = require('http');
 
+const { publishRefused } = require('./diagnostics');
+
 /** Keeps a reset during the handshake from ending the process. */
 function ignoreError() {}
 
@@ -34,6 +36,26 @@ function abortHandshake(socket, status, message, headers) {
 }
 
 /**
+ * Refuses a handshake: see abortHandshake().
+ *
+ * @param {WebSocketServer} server
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @param {number} status HTTP status code
+ * @param {string} [message] the body
+ * @param {Object} [headers] more headers
+ */
+function reject(server, req, socket, status, message, headers) {
+  note(server, req, socket, status, message);
+  abortHandshake(socket, status, message, headers);
+}
+
+function note(server, req, socket, status, message) {
+  server._stats.refused += 1;
+  publishRefused(server, req, socket, status, message || STATUS_CODES[status]);
+}
+
+/**
  * Leaves the answer to 'wsClientError' listeners, if there are any.
  *
  * @param {WebSocketServer} server
@@ -42,6 +64,7 @@ function abortHandshake(socket, status, message, headers) {
  * @param {Object} refusal a row of the addon's table
  */
 function refuse(server, req, socket, refusal) {
+  note(server, req, socket, refusal.status, refusal.message);
   if (server.listenerCount('wsClientError') > 0) {
     const err = new Error(refusal.message);
 
@@ -57,4 +80,4 @@ function refuse(server, req, socket, refusal) {
   }
 }
 
-module.exports = { abortHandshake, refuse, ignoreError };
+module.exports = { refuse, reject, ignoreError };

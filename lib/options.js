@@ -10,6 +10,7 @@ const DEFAULTS = {
   closeTimeout: 30 * 1000,
   highWaterMark: 64 * 1024,
   maxBackpressure: 64 * 1024 * 1024,
+  holdUntilListening: false,
   maxBufferedChunks: 256 * 1024,
   maxFragments: 16 * 1024,
   maxPayload: 100 * 1024 * 1024,

@@ -10,6 +10,7 @@ const native = require('./native');
 const sender = require('./sender');
 const { CONTROL_PAYLOAD_MAX } = require('./close-code');
 const { byteLength, isBlob, sizeOf, toBytes } = require('./data');
+const { CAUSES } = require('./stats');
 const {
   CONNECTING,
   EMPTY_BUFFER,
@@ -103,7 +104,9 @@ function deflateFrame(ws, data, size, opcode, fin, callback) {
   const first = begin(ws, opcode, fin);
 
   // Without memory the message is lost, and with it the connection.
-  if (!sender.sendDeflated(ws, data, size, first, starts)) ws.terminate();
+  if (!sender.sendDeflated(ws, data, size, first, starts)) {
+    ws._terminate(CAUSES.outOfMemory);
+  }
   if (callback) sender.addCallback(ws, callback);
 }
 
@@ -176,7 +179,7 @@ async function deflateLater(ws, data, size, opcode, fin, callback) {
   await new Promise((resolve) => {
     ws._onDeflated = resolve;
     if (!isCollected || !native.deflateLater(ws._handle, first, starts)) {
-      ws.terminate();
+      ws._terminate(CAUSES.outOfMemory);
       resolve();
     }
   });
@@ -286,7 +289,7 @@ async function runJobs(ws) {
     } catch (err) {
       // A Blob that cannot be read leaves a message with a hole.
       ws.terminate();
-      process.nextTick(() => ws.emit('error', err));
+      process.nextTick(() => ws._emitError(err));
     }
   }
   ws._jobs = null;

@@ -5,7 +5,7 @@ const { randomFillSync } = require('crypto');
 
 const backpressure = require('./backpressure');
 const native = require('./native');
-const { EMPTY_BUFFER, OPEN } = require('./constants');
+const { EMPTY_BUFFER } = require('./constants');
 const { byteLength, toBytes } = require('./data');
 const { writeOutput } = require('./stream');
 
@@ -254,36 +254,12 @@ function sendMasked(ws, first, bytes) {
   );
 }
 
-/** What engine.io and others send frames with that they have made before. */
-class FrameSender {
-  /** @param {WebSocket} ws */
-  constructor(ws) {
-    this._ws = ws;
-  }
-
-  /**
-   * Sends whole frames, as they are.
-   *
-   * @param {(Buffer|string)[]} list the bytes of the frames, in pieces
-   * @param {Function} [callback] called when they are sent, or with an error
-   */
-  sendFrame(list, callback) {
-    const ws = this._ws;
-    const bytes = list.length === 1 ? toBytes(list[0]) : concat(list);
-
-    if (ws._readyState !== OPEN) ws._refuse(bytes, callback);
-    else {
-      sendRaw(ws, bytes);
-      if (callback) addCallback(ws, callback);
-    }
-  }
-}
-
-function concat(list) {
-  return Buffer.concat(list.map(toBytes));
-}
-
-/** Sends bytes as they are. */
+/**
+ * Sends whole frames, as they are.
+ *
+ * @param {WebSocket} ws an open one
+ * @param {Uint8Array} bytes
+ */
 function sendRaw(ws, bytes) {
   const length = byteLength(bytes);
 
@@ -415,7 +391,6 @@ function failCallbacks(ws) {
 
 module.exports = {
   CORK_PAYLOAD_MAX,
-  FrameSender,
   addCallback,
   cork,
   directory,
@@ -424,6 +399,7 @@ module.exports = {
   sendBytes,
   sendDeflated,
   sendMasked,
+  sendRaw,
   sendText,
   settle,
 };

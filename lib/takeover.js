@@ -2,7 +2,7 @@
 
 const native = require('./native');
 const NativeHandle = require('./native-handle');
-const { EMPTY_BUFFER, kWebSocket } = require('./constants');
+const { kWebSocket } = require('./constants');
 
 /** Getters of net.Socket that need the descriptor. */
 const ADDRESS_PROPERTIES = [
@@ -208,7 +208,7 @@ function readEarly(socket, head) {
 
 /** Bytes that are written to the socket go where frames go, in order. */
 function write(chunk, encoding, callback) {
-  native.sendFrame(this[kWebSocket]._handle, chunk, EMPTY_BUFFER);
+  native.sendRaw(this[kWebSocket]._handle, chunk);
   callback();
 }
 

@@ -5,8 +5,10 @@ const http = require('http');
 
 const WebSocket = require('./websocket');
 const backpressure = require('./backpressure');
+const Shutdown = require('./shutdown');
 const native = require('./native');
-const { abortHandshake, refuse, ignoreError } = require('./handshake');
+const { publishConnection } = require('./diagnostics');
+const { refuse, reject, ignoreError } = require('./handshake');
 const {
   EXTENSION,
   negotiate,
@@ -22,6 +24,7 @@ const {
   part,
   takeDescriptor,
 } = require('./takeover');
+const { Stats } = require('./stats');
 const { readStream } = require('./stream');
 const { kWebSocket } = require('./constants');
 
@@ -98,6 +101,9 @@ class WebSocketServer extends EventEmitter {
    * @param {Function} [options.handleProtocols] selects a subprotocol
    * @param {number} [options.highWaterMark=65536] bytes waiting to be sent
    *     above which send() returns false
+   * @param {boolean} [options.holdUntilListening=false] messages of a
+   *     connection, and what comes behind them, wait for the first 'message'
+   *     listener
    * @param {string} [options.host] to listen on
    * @param {number} [options.maxBackpressure=67108864] bytes that may wait to
    *     be sent; 0: any
@@ -133,6 +139,10 @@ class WebSocketServer extends EventEmitter {
         `The "transport" option must be one of ${TRANSPORTS.join(', ')}`,
       );
     }
+    if (options.holdUntilListening == null) options.holdUntilListening = false;
+    if (typeof options.holdUntilListening !== 'boolean') {
+      throw new TypeError('The "holdUntilListening" option must be a boolean');
+    }
     options.maxPayload |= 0;
     backpressure.checkOptions(options);
 
@@ -151,12 +161,18 @@ class WebSocketServer extends EventEmitter {
     this.options = options;
     this._deflateOptions = readDeflateOptions(options.perMessageDeflate);
     this._state = RUNNING;
+    this._stats = new Stats();
+    this._shutdown = null;
+    /** Requests by socket that an asynchronous verifyClient looks at. */
+    this._verifying = new Map();
     this._server = null;
+    this._ownServer = null;
     this._listeners = {};
     if (options.port != null) {
       const server = http.createServer(onRequest);
 
       server.listen(options.port, options.host, options.backlog, callback);
+      this._ownServer = server;
       this._attach(server);
     } else if (options.server) {
       this._attach(options.server);
@@ -194,16 +210,43 @@ class WebSocketServer extends EventEmitter {
       return;
     }
     if (callback) this.once('close', callback);
-    if (this._state === CLOSING) return;
-    this._state = CLOSING;
+    if (this._beginClosing()) this._end();
+  }
 
-    const server = this._server;
+  /**
+   * Ends the server and its connections: handshakes are refused with 503 from
+   * now on, each client gets a close frame behind what was sent to it before,
+   * and is terminated if it has not closed in time. 'close' comes when all have
+   * ended, and the HTTP server of the option `port` as well.
+   *
+   * @param {Object} [options]
+   * @param {number} [options.code=1001] see `WebSocket.close()`
+   * @param {(string|Uint8Array)} [options.reason] at most 123 bytes of UTF-8
+   * @param {number} [options.timeout=5000] ms that clients have to close
+   * @return {Promise<Object>} how many clients have `closed` with a closing
+   *     handshake, and how many were `terminated` or lost without one; the same
+   *     promise for each call. Rejected with a TypeError or a RangeError for
+   *     options that are none: nothing has changed then
+   */
+  shutdown(options) {
+    if (this._shutdown === null) {
+      try {
+        this._shutdown = new Shutdown(this, options);
+      } catch (err) {
+        return Promise.reject(err);
+      }
+      this._shutdown.begin();
+    }
+    return this._shutdown.promise;
+  }
 
-    this._detach();
-    if (this.options.port != null) server.close(() => emitClose(this));
-    else if (this.clients && this.clients.size > 0)
-      this._shouldEmitClose = true;
-    else process.nextTick(emitClose, this);
+  /**
+   * What has happened since the server was made, counted by native code.
+   *
+   * @return {Object} see `ServerStats` in index.d.ts
+   */
+  stats() {
+    return this._stats.read(this);
   }
 
   /**
@@ -235,7 +278,10 @@ class WebSocketServer extends EventEmitter {
     assertIsNew(socket);
     // Node.js has removed its own, and a reset may come at any time.
     socket.on('error', ignoreError);
-
+    if (this._shutdown !== null) {
+      reject(this, req, socket, 503);
+      return;
+    }
     const { headers } = req;
     const key = headers['sec-websocket-key'];
     // A number for `ws`, so that 13 and '013' are as good as '13'.
@@ -259,7 +305,7 @@ class WebSocketServer extends EventEmitter {
     // Behind the checks: what a peer sends must never end in an exception.
     assertIsDetachable(socket);
     if (!this.shouldHandle(req)) {
-      abortHandshake(socket, 400);
+      reject(this, req, socket, 400);
       return;
     }
     const protocols = this._parseProtocols(headers['sec-websocket-protocol']);
@@ -311,7 +357,7 @@ class WebSocketServer extends EventEmitter {
     }
     assertIsNew(socket);
     if (this._state > RUNNING) {
-      abortHandshake(socket, 503);
+      reject(this, req, socket, 503);
       return;
     }
     if (hasEarlierRequest(req, socket)) {
@@ -345,7 +391,7 @@ class WebSocketServer extends EventEmitter {
     } catch (err) {
       if (!err.code) throw err;
       // Out of descriptors or memory: this client is refused, no other.
-      abortHandshake(socket, 503);
+      reject(this, req, socket, 503);
       return;
     }
     if (deflate !== undefined) {
@@ -355,9 +401,11 @@ class WebSocketServer extends EventEmitter {
     }
     ws._protocol = protocol;
     ws._server = this;
+    this._stats.join(ws);
     if (usesStream) readStream(socket, head);
     if (this.clients) this.clients.add(ws);
     ws.emit('open');
+    publishConnection(this, ws, req);
     callback(ws, req);
   }
 
@@ -383,12 +431,19 @@ class WebSocketServer extends EventEmitter {
 
     if (this.options.verifyClient.length !== 2) {
       if (this.options.verifyClient(info)) proceed();
-      else abortHandshake(socket, 401);
+      else reject(this, req, socket, 401);
       return;
     }
+    const forget = () => this._verifying.delete(socket);
+
+    this._verifying.set(socket, req);
+    socket.once('close', forget);
     this.options.verifyClient(info, (isVerified, status, message, headers) => {
+      socket.removeListener('close', forget);
+      // A shutdown may have refused it by now.
+      if (!forget() && this._shutdown !== null) return;
       if (isVerified) proceed();
-      else abortHandshake(socket, status || 401, message, headers);
+      else reject(this, req, socket, status || 401, message, headers);
     });
   }
 
@@ -410,6 +465,26 @@ class WebSocketServer extends EventEmitter {
 
     this.emit('headers', lines, req);
     return Buffer.from(lines.concat('\r\n').join('\r\n'));
+  }
+
+  get _isClosed() {
+    return this._state === CLOSED;
+  }
+
+  /** @return {boolean} false if the server is closing or closed already */
+  _beginClosing() {
+    if (this._state !== RUNNING) return false;
+    this._state = CLOSING;
+    return true;
+  }
+
+  /** Leaves the HTTP server; 'close' comes behind the last connection. */
+  _end() {
+    this._detach();
+    if (this._ownServer !== null) this._ownServer.close(() => emitClose(this));
+    else if (this.clients && this.clients.size > 0)
+      this._shouldEmitClose = true;
+    else process.nextTick(emitClose, this);
   }
 
   _attach(server) {
@@ -438,11 +513,13 @@ class WebSocketServer extends EventEmitter {
 
   /** A WebSocket has ended. */
   _forget(ws) {
-    if (!this.clients) return;
-    this.clients.delete(ws);
-    if (this._shouldEmitClose && this.clients.size === 0) {
-      process.nextTick(emitClose, this);
+    if (this.clients) {
+      this.clients.delete(ws);
+      if (this._shouldEmitClose && this.clients.size === 0) {
+        process.nextTick(emitClose, this);
+      }
     }
+    if (this._shutdown !== null) this._shutdown.forget(ws);
   }
 }
 

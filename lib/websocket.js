@@ -3,16 +3,20 @@
 const EventEmitter = require('events');
 
 const { closeReason, isValidCloseCode } = require('./close-code');
+const diagnostics = require('./diagnostics');
 const eventTarget = require('./event-target');
 const backpressure = require('./backpressure');
+const FrameSender = require('./frame-sender');
 const native = require('./native');
 const outgoing = require('./outgoing');
 const sender = require('./sender');
-const { fromBytes, isBlob } = require('./data');
+const { fromBytes, isBlob, splitAtEnds } = require('./data');
 const { register } = require('./dispatch');
+const { createQueue } = require('./event-queue');
 const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
 const { protocolError } = require('./protocol-error');
+const { CAUSES } = require('./stats');
 const {
   endStream,
   openStream,
@@ -48,19 +52,6 @@ const ENUMERABLE_PROPERTIES = [
   'readyState',
   'url',
 ];
-
-/**
- * Emits the next event of a WebSocket that emits one in a turn of the loop.
- *
- * @param {WebSocket} ws
- */
-function runDeferred(ws) {
-  const event = ws._deferred.shift();
-
-  if (ws._deferred.length > 0) setImmediate(runDeferred, ws);
-  else if (ws._handle !== -1) ws._updateReading();
-  event();
-}
 
 /** The socket that a WebSocket has taken over is gone. */
 function socketOnClose() {
@@ -191,7 +182,7 @@ class WebSocket extends EventEmitter {
   /** Sends frames that were made by `Sender.frame()`. */
   get _sender() {
     if (this._frameSender === null) {
-      this._frameSender = new sender.FrameSender(this);
+      this._frameSender = new FrameSender(this);
     }
     return this._frameSender;
   }
@@ -220,6 +211,8 @@ class WebSocket extends EventEmitter {
       bytes = closeReason(reason);
     }
     this._readyState = CLOSING;
+    // The peer's answer is behind what waits for a listener.
+    if (this._deferred !== null) this._deferred.release();
     this._closeInOrder(code, bytes);
   }
 
@@ -331,6 +324,8 @@ class WebSocket extends EventEmitter {
    * @param {Object} [options]
    * @param {boolean} [options.allowSynchronousEvents=true] several events may
    *     be emitted in one turn of the loop
+   * @param {boolean} [options.holdUntilListening=false] messages wait for the
+   *     first listener
    * @param {number} [options.maxBufferedChunks=262144] pieces that a frame may
    *     come in; 0: any
    * @param {number} [options.maxFragments=16384] frames of a message; 0: any
@@ -357,6 +352,10 @@ class WebSocket extends EventEmitter {
 
   /** Ends the connection at once, without a closing handshake. */
   terminate() {
+    this._terminate(CAUSES.application);
+  }
+
+  _terminate(cause) {
     if (this._readyState === CLOSED) return;
     if (this._readyState === CONNECTING) {
       throw new Error(
@@ -368,10 +367,10 @@ class WebSocket extends EventEmitter {
     if (this._isStream) {
       native.flush();
       writeOutput(this);
-      native.terminate(this._handle);
+      native.terminate(this._handle, cause);
       this._socket.destroy();
     } else {
-      native.terminate(this._handle);
+      native.terminate(this._handle, cause);
     }
   }
 
@@ -388,7 +387,7 @@ class WebSocket extends EventEmitter {
     backpressure.setLimits(this, options);
     this._socket = socket;
     this._readyState = OPEN;
-    if (!options.allowSynchronousEvents) this._deferred = [];
+    this._deferred = createQueue(this, options);
     socket[kWebSocket] = this;
     socket.once('close', socketOnClose);
   }
@@ -422,20 +421,12 @@ class WebSocket extends EventEmitter {
   /** Receives unless it is paused or events are waiting. */
   _updateReading() {
     const isPaused =
-      this._isPaused || (this._deferred !== null && this._deferred.length > 0);
+      this._isPaused || (this._deferred !== null && this._deferred.isMoving);
 
     native.pause(this._handle, isPaused);
     if (!this._isStream) return;
     if (isPaused) this._socket.pause();
     else this._socket.resume();
-  }
-
-  /** Emits an event in a later turn of the loop than the one before it. */
-  _defer(event) {
-    this._deferred.push(event);
-    if (this._deferred.length > 1) return;
-    this._updateReading();
-    setImmediate(runDeferred, this);
   }
 
   /** A binary message, and the lengths of its fragments. */
@@ -445,16 +436,7 @@ class WebSocket extends EventEmitter {
       this._onMessage(data, true);
       return;
     }
-    const kept = lengths.reduce((sum, length) => sum + length, 0);
-    let end = 0;
-
-    // What came before the lengths were kept.
-    if (kept < data.length) lengths.unshift(data.length - kept);
-    this.emit(
-      'message',
-      lengths.map((length) => data.subarray(end, (end += length))),
-      true,
-    );
+    this.emit('message', splitAtEnds(data, lengths), true);
   }
 
   _onMessage(data, isBinary) {
@@ -475,7 +457,7 @@ class WebSocket extends EventEmitter {
     );
 
     err.code = 'WSU_ERR_DETACHED_MESSAGE';
-    process.nextTick(() => this.emit('error', err));
+    process.nextTick(() => this._emitError(err));
   }
 
   _onPing(data) {
@@ -499,7 +481,12 @@ class WebSocket extends EventEmitter {
     this._isFailed = true;
     if (this._readyState === OPEN) this._readyState = CLOSING;
     this._closeInOrder(native.errors[number].closeCode, EMPTY_BUFFER);
-    this.emit('error', protocolError(number, detail));
+    this._emitError(protocolError(number, detail));
+  }
+
+  _emitError(err) {
+    diagnostics.publishError(this, err);
+    this.emit('error', err);
   }
 
   _onEnd() {
@@ -562,7 +549,7 @@ class WebSocket extends EventEmitter {
     this._isSocketClosed = true;
     if (this._handle === -1) {
       // Otherwise the deferred events end with this one.
-      if (this._deferred === null || this._deferred.length === 0) {
+      if (this._deferred === null || this._deferred.isEmpty) {
         this._emitCloseLater();
       }
     } else if (this._isStream) {
@@ -582,6 +569,7 @@ class WebSocket extends EventEmitter {
   _emitClose() {
     this._readyState = CLOSED;
     if (this._server !== null) this._server._forget(this);
+    diagnostics.publishClose(this, this._closeCode, this._closeReason);
     this.emit('close', this._closeCode, this._closeReason);
   }
 }

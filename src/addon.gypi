@@ -25,6 +25,7 @@
         "core/sha1.c",
         "core/utf8.c",
         "io/loop.c",
+        "io/stats.c",
         "io/stream.c",
         "io/tcp.c",
         "io/transport.c",
@@ -37,6 +38,7 @@
         "binding/events.c",
         "binding/inflate.c",
         "binding/slots.c",
+        "binding/stats.c",
         "binding/stream.c",
         "binding/tables.c",
         "binding/upgrade.c"

@@ -10,6 +10,7 @@
 #include "cork.h"
 #include "env.h"
 #include "events.h"
+#include "stats.h"
 #include "stream.h"
 #include "tables.h"
 #include "upgrade.h"
@@ -76,7 +77,24 @@ static napi_value send_frame(napi_env napi, napi_callback_info info) {
   pieces[0] = (struct iovec){bytes, len};
   wsu_get_bytes(napi, argv[2], &bytes, &len);
   pieces[1] = (struct iovec){bytes, len};
+  wsu_stats_count_frames(transport->stats, pieces[0].iov_base,
+                         pieces[0].iov_len);
   wsu_cork_send(env, transport, pieces, 2);
+  return NULL;
+}
+
+/* sendRaw(handle, bytes): the same with bytes that may be anything. */
+static napi_value send_raw(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  uint8_t *bytes;
+  size_t len;
+
+  if (transport == NULL)
+    return NULL;
+  wsu_get_bytes(napi, argv[1], &bytes, &len);
+  wsu_cork_send(env, transport, &(struct iovec){bytes, len}, 1);
   return NULL;
 }
 
@@ -133,17 +151,24 @@ static napi_value limit_closing(napi_env napi, napi_callback_info info) {
   return NULL;
 }
 
-/* terminate(handle): what was sent before goes out first, if it can. */
+/*
+ * terminate(handle, cause): what was sent before goes out first, if it can. The
+ * cause is one of `causes` by its place; without one nothing is counted.
+ */
 static napi_value terminate(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
   wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  uint32_t cause;
 
   if (transport == NULL)
     return NULL;
+  if (napi_get_value_uint32(napi, argv[1], &cause) != napi_ok ||
+      cause > WSU_CAUSE_NONE)
+    cause = WSU_CAUSE_NONE;
   wsu_cork_send(env, transport, NULL, 0);
   wsu_transport_flush(transport);
-  wsu_transport_terminate(transport);
+  wsu_transport_terminate(transport, (wsu_cause_t)cause);
   return NULL;
 }
 
@@ -158,6 +183,24 @@ static napi_value pause_connection(napi_env napi, napi_callback_info info) {
     return NULL;
   WSU_TRY(napi, napi_get_value_bool(napi, argv[1], &is_paused));
   wsu_transport_pause(transport, is_paused);
+  return NULL;
+}
+
+/*
+ * awaitListener(handle, awaits): whether the first message is to be held, and
+ * what is behind it, until this is called with false.
+ */
+static napi_value await_listener(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  wsu_env_t *env;
+  wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+
+  if (transport == NULL)
+    return NULL;
+  WSU_TRY(napi,
+          napi_get_value_bool(napi, argv[1], &transport->awaits_listener));
+  if (!transport->awaits_listener)
+    wsu_transport_release_hold(transport, WSU_HOLD_LISTENER);
   return NULL;
 }
 
@@ -385,12 +428,14 @@ NAPI_MODULE_INIT() {
       {"response", wsu_call_response},
       {"adopt", adopt},
       {"sendFrame", send_frame},
+      {"sendRaw", send_raw},
       {"flush", flush},
       {"schedule", schedule},
       {"close", close_connection},
       {"limitClosing", limit_closing},
       {"terminate", terminate},
       {"pause", pause_connection},
+      {"awaitListener", await_listener},
       {"keepLengths", keep_lengths},
       {"isAlive", is_alive},
       {"setAlive", set_alive},
@@ -410,6 +455,8 @@ NAPI_MODULE_INIT() {
       {"deflate", wsu_call_deflate},
       {"deflateCollect", wsu_call_deflate_collect},
       {"deflateLater", wsu_call_deflate_later},
+      {"joinStats", wsu_call_join_stats},
+      {"readRing", wsu_call_read_ring},
       {"openStream", wsu_call_open_stream},
       {"receive", wsu_call_receive},
       {"end", wsu_call_end},

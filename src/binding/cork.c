@@ -83,6 +83,8 @@ static void link_entries(wsu_env_t *env, const view_t *view) {
       entries[transport->corked_last].next = (int32_t)i;
     transport->corked_last = (int32_t)i;
     transport->corked_len += len;
+    wsu_stats_count_frames(transport->stats, view->cork + entries[i].offset,
+                           len);
   }
 }
 

@@ -132,6 +132,18 @@ static wsu_compressor_t *find_compressor(wsu_env_t *env,
                             : shared_compressor(&env->deflate, deflate);
 }
 
+/* Counts a message, or a fragment of one, that is smaller by compression. */
+static void count_deflated(const wsu_transport_t *transport, size_t before,
+                           size_t after) {
+  uint64_t *counters = transport->stats->counters;
+
+  counters[WSU_STAT_DEFLATED_FROM] += before;
+  counters[WSU_STAT_DEFLATED_TO] += after;
+  /* The payload of the frame is counted when it is sent. */
+  counters[WSU_STAT_PAYLOAD_SENT] += before;
+  counters[WSU_STAT_PAYLOAD_SENT] -= after;
+}
+
 /* The header of a frame whose payload has `len` bytes. */
 static size_t encode_header(uint8_t *dest, uint32_t first, bool is_compressed,
                             bool starts, size_t len) {
@@ -192,6 +204,7 @@ napi_value wsu_call_deflate(napi_env napi, napi_callback_info info) {
   }
   if (err == 0) {
     payload = wsu_buffer_bytes(deflated);
+    count_deflated(transport, len, wsu_buffer_length(deflated));
     len = wsu_buffer_length(deflated);
   }
   size = encode_header(header, first, err == 0, starts, len);
@@ -213,6 +226,7 @@ typedef struct deflation {
   wsu_compressor_t *compressor;
   wsu_buffer_t input;
   wsu_buffer_t output;
+  size_t size; /* of the message in bytes */
   uint32_t first;
   int err;
   bool starts;
@@ -244,9 +258,8 @@ static void run_deflation(wsu_work_t *work) {
   job->err = WSU_ERR_OUT_OF_MEMORY;
   if (reserve_header(&job->output))
     job->err =
-        wsu_compress(job->compressor, NULL, payload,
-                     wsu_buffer_length(&job->input) - WSU_FRAME_HEADER_MAX,
-                     job->starts, (job->first & 0x80) != 0, &job->output);
+        wsu_compress(job->compressor, NULL, payload, job->size, job->starts,
+                     (job->first & 0x80) != 0, &job->output);
   if (job->err == 0)
     wsu_buffer_free(&job->input);
   else
@@ -270,7 +283,12 @@ static void give_compressor(wsu_env_t *env, wsu_deflate_t *deflate,
 static void send_deflated(deflation_t *job, wsu_transport_t *transport) {
   wsu_buffer_t *frame = job->err == 0 ? &job->output : &job->input;
 
+  if (job->err == 0)
+    count_deflated(transport, job->size,
+                   wsu_buffer_length(frame) - WSU_FRAME_HEADER_MAX);
   make_frame(frame, job->first, job->err == 0, job->starts);
+  wsu_stats_count_frames(transport->stats, wsu_buffer_bytes(frame),
+                         wsu_buffer_length(frame));
   wsu_cork_send(job->env, transport, NULL, 0);
   wsu_transport_send_buffer(transport, frame);
   if (!transport->is_closing)
@@ -289,7 +307,7 @@ static void on_deflated(wsu_work_t *work) {
   give_compressor(env, transport == NULL ? NULL : wsu_deflate_of(transport),
                   job);
   if (transport != NULL && job->err < 0)
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
   else if (transport != NULL)
     send_deflated(job, transport);
   wsu_buffer_free(&job->input);
@@ -335,6 +353,7 @@ static bool start_deflation(wsu_env_t *env, wsu_transport_t *transport,
   job->env = env;
   job->handle = wsu_slots_handle(&env->slots, transport);
   job->input = deflate->collected;
+  job->size = wsu_buffer_length(&job->input) - WSU_FRAME_HEADER_MAX;
   job->first = first;
   job->starts = starts;
   if (wsu_work_start(&job->work, &env->loop) == 0) {

@@ -112,8 +112,11 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *arg) {
   for (uint32_t i = 0; i < env->slots.capacity; i++) {
     wsu_transport_t *transport = wsu_slots_at(&env->slots, i);
 
-    if (transport != NULL)
-      wsu_transport_terminate(transport);
+    if (transport == NULL)
+      continue;
+    /* The counters are JavaScript's, which ends before the connection does. */
+    wsu_transport_leave(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_NONE);
   }
   wsu_loop_close(&env->loop);
 }

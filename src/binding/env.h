@@ -89,6 +89,11 @@ typedef struct wsu_env {
   size_t slab_size;
   size_t slab_used;
 
+  uint64_t ring_events; /* what JavaScript got by way of the ring */
+  uint64_t ring_calls;  /* in how many calls */
+  uint64_t ring_peak;   /* the most in one of them */
+  uint64_t slab_count;
+
   wsu_cork_entry_t *cork_entries;
   uint32_t cork_linked; /* entries of the directory that are prepared */
 

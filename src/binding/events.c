@@ -32,6 +32,25 @@ static void push(wsu_env_t *env, const wsu_transport_t *transport, int32_t kind,
         (wsu_ring_event_t){(int32_t)transport->slot, kind, a, b};
 }
 
+/* The same for a message of `len` bytes. */
+static void push_message(wsu_env_t *env, wsu_transport_t *transport,
+                         int32_t kind, int32_t a, int32_t b, size_t len) {
+  uint64_t *counters = transport->stats->counters;
+
+  counters[WSU_STAT_MESSAGES_RECEIVED]++;
+  counters[WSU_STAT_PAYLOAD_RECEIVED] += len;
+  push(env, transport, kind, a, b);
+  if (transport->awaits_listener)
+    wsu_transport_hold(transport, WSU_HOLD_LISTENER);
+}
+
+/* The same for a message that was inflated. */
+static void push_inflated(wsu_env_t *env, wsu_transport_t *transport,
+                          int32_t kind, int32_t a, int32_t b, size_t len) {
+  transport->stats->counters[WSU_STAT_INFLATED_TO] += len;
+  push_message(env, transport, kind, a, b, len);
+}
+
 /* Drops what an N-API call has thrown: the caller has another way out. */
 static void clear_exception(napi_env napi) {
   napi_value exception;
@@ -81,6 +100,7 @@ static void keep_slab(wsu_env_t *env, napi_value slab) {
   if (env->slab != NULL)
     (void)napi_delete_reference(env->napi, env->slab);
   env->slab = ref;
+  env->slab_count++;
   env->slab_used = 0;
   wsu_events_forget_slab(env);
 }
@@ -143,6 +163,10 @@ static void hand_over(wsu_env_t *env, wsu_ring_event_t *events, uint32_t count,
                       bool wants_slab) {
   napi_handle_scope scope;
 
+  env->ring_events += count;
+  env->ring_calls++;
+  if (env->ring_peak < count)
+    env->ring_peak = count;
   fill_notices(env, events, count);
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
@@ -210,22 +234,50 @@ static void commit_to_slab(wsu_env_t *env, size_t len) {
   env->slab_used += (len + SLAB_ALIGNMENT - 1) & ~(size_t)(SLAB_ALIGNMENT - 1);
 }
 
-static void read_to_slab(wsu_env_t *env, wsu_transport_t *transport,
-                         const wsu_event_t *event, int32_t kind,
-                         int32_t extra) {
+/* Reads a payload to the slab. Returns its offset; -1 if there is none. */
+static int32_t read_to_slab(wsu_env_t *env, wsu_transport_t *transport,
+                            const wsu_event_t *event) {
   int32_t offset;
   uint8_t *dest = reserve_in_slab(env, event->length, &offset);
 
   if (transport->is_closing)
-    return;
+    return -1;
   if (dest == NULL) {
     wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
-    return;
+    return -1;
   }
   if (wsu_connection_read(&transport->connection, dest) != 0)
-    return;
+    return -1;
   commit_to_slab(env, event->length);
-  push(env, transport, kind, offset, (int32_t)event->length + extra);
+  return offset;
+}
+
+static void on_small_message(wsu_env_t *env, wsu_transport_t *transport,
+                             const wsu_event_t *event) {
+  int32_t offset = read_to_slab(env, transport, event);
+
+  if (offset >= 0)
+    push_message(env, transport,
+                 event->is_binary ? WSU_RING_BINARY : WSU_RING_TEXT, offset,
+                 (int32_t)event->length, event->length);
+}
+
+static void on_control_frame(wsu_env_t *env, wsu_transport_t *transport,
+                             const wsu_event_t *event, int32_t kind) {
+  int32_t offset = read_to_slab(env, transport, event);
+  int32_t code = kind == WSU_RING_CLOSE ? event->close_code : 0;
+
+  if (offset >= 0)
+    push(env, transport, kind, offset, (int32_t)event->length + code * 256);
+}
+
+static void count_ping(wsu_transport_t *transport) {
+  const wsu_connection_t *connection = &transport->connection;
+  uint64_t *counters = transport->stats->counters;
+
+  counters[WSU_STAT_PINGS_RECEIVED]++;
+  if (connection->options.auto_pong && !connection->close_sent)
+    counters[WSU_STAT_PONGS_SENT]++;
 }
 
 /* Whether the application wants to know of what fragments a message is made. */
@@ -300,9 +352,9 @@ static void on_large_message(wsu_env_t *env, wsu_transport_t *transport,
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
   if (read_to_buffer(env, transport, event))
-    push(env, transport,
-         event->is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT, index,
-         has_lengths(transport, event));
+    push_message(env, transport,
+                 event->is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT,
+                 index, has_lengths(transport, event), event->length);
   (void)napi_close_handle_scope(env->napi, scope);
 }
 
@@ -317,12 +369,16 @@ static bool make_room(wsu_env_t *env, const wsu_transport_t *transport) {
 static void push_large(wsu_env_t *env, wsu_transport_t *transport,
                        bool is_binary, napi_status status, napi_value buffer) {
   int32_t index = (int32_t)env->large_count;
+  size_t len;
 
+  if (status == napi_ok)
+    status = napi_get_buffer_info(env->napi, buffer, NULL, &len);
   if (status == napi_ok)
     status = append_large(env, buffer);
   if (status == napi_ok) {
-    push(env, transport,
-         is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT, index, 0);
+    push_inflated(env, transport,
+                  is_binary ? WSU_RING_LARGE_BINARY : WSU_RING_LARGE_TEXT,
+                  index, 0, len);
     return;
   }
   clear_exception(env->napi);
@@ -393,8 +449,8 @@ void wsu_events_deliver(wsu_env_t *env, wsu_transport_t *transport,
   if (len > 0)
     memcpy(dest, bytes, len);
   commit_to_slab(env, len);
-  push(env, transport, is_binary ? WSU_RING_BINARY : WSU_RING_TEXT, offset,
-       (int32_t)len);
+  push_inflated(env, transport, is_binary ? WSU_RING_BINARY : WSU_RING_TEXT,
+                offset, (int32_t)len, len);
 }
 
 void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event) {
@@ -410,20 +466,21 @@ void wsu_events_on_event(wsu_transport_t *transport, const wsu_event_t *event) {
              has_lengths(transport, event))
       on_large_message(env, transport, event);
     else
-      read_to_slab(env, transport, event,
-                   event->is_binary ? WSU_RING_BINARY : WSU_RING_TEXT, 0);
+      on_small_message(env, transport, event);
     break;
   case WSU_EVENT_PING:
-    read_to_slab(env, transport, event, WSU_RING_PING, 0);
+    count_ping(transport);
+    on_control_frame(env, transport, event, WSU_RING_PING);
     break;
   case WSU_EVENT_PONG:
-    read_to_slab(env, transport, event, WSU_RING_PONG, 0);
+    transport->stats->counters[WSU_STAT_PONGS_RECEIVED]++;
+    on_control_frame(env, transport, event, WSU_RING_PONG);
     break;
   case WSU_EVENT_CLOSE:
-    read_to_slab(env, transport, event, WSU_RING_CLOSE,
-                 event->close_code * 256);
+    on_control_frame(env, transport, event, WSU_RING_CLOSE);
     break;
   default:
+    transport->stats->errors[-event->err]++;
     push(env, transport, WSU_RING_ERROR, event->err, (int32_t)event->detail);
   }
 }

@@ -111,7 +111,7 @@ static void finish(inflation_t *job, wsu_transport_t *transport) {
   wsu_env_t *env = job->env;
 
   if (transport != NULL)
-    wsu_transport_hold(transport, false);
+    wsu_transport_release_hold(transport, WSU_HOLD_WORK);
   wsu_buffer_free(&job->input);
   wsu_buffer_free(&job->output);
   free(job);
@@ -192,7 +192,7 @@ static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
   }
   pool->compressed = (wsu_buffer_t){0};
   pool->inflated = (wsu_buffer_t){0};
-  wsu_transport_hold(transport, true);
+  wsu_transport_hold(transport, WSU_HOLD_WORK);
   return true;
 }
 
@@ -251,6 +251,7 @@ void wsu_deflate_on_message(wsu_env_t *env, wsu_transport_t *transport,
   int err;
 
   if (wsu_connection_take(&transport->connection, &pool->compressed) == 0) {
+    transport->stats->counters[WSU_STAT_INFLATED_FROM] += event->length;
     err = inflate_message(env, transport, event->is_binary);
     if (err)
       wsu_connection_fail(&transport->connection, err);

@@ -2,6 +2,7 @@
 
 #include "../core/error.h"
 #include "../core/handshake.h"
+#include "../io/stats.h"
 #include "../io/stream.h"
 #include "call.h"
 #include "cork.h"
@@ -83,6 +84,42 @@ static napi_value make_refusals(napi_env napi) {
   return refusals;
 }
 
+static napi_value make_list(napi_env napi, const char *const *texts,
+                            uint32_t count) {
+  napi_value list;
+  napi_value text;
+
+  WSU_TRY(napi, napi_create_array_with_length(napi, count, &list));
+  for (uint32_t i = 0; i < count; i++) {
+    WSU_TRY(napi,
+            napi_create_string_utf8(napi, texts[i], NAPI_AUTO_LENGTH, &text));
+    WSU_TRY(napi, napi_set_element(napi, list, i, text));
+  }
+  return list;
+}
+
+/* counters: the names of WSU_STAT_MAP. */
+static napi_value make_counters(napi_env napi) {
+  static const char *const names[] = {
+#define XX(name) #name,
+      WSU_STAT_MAP(XX)
+#undef XX
+  };
+
+  return make_list(napi, names, WSU_STAT_COUNT);
+}
+
+/* causes: the texts of WSU_CAUSE_MAP. */
+static napi_value make_causes(napi_env napi) {
+  static const char *const texts[] = {
+#define XX(name, text) text,
+      WSU_CAUSE_MAP(XX)
+#undef XX
+  };
+
+  return make_list(napi, texts, WSU_CAUSE_COUNT);
+}
+
 static napi_value make_constants(napi_env napi) {
   napi_value constants;
 
@@ -91,6 +128,7 @@ static napi_value make_constants(napi_env napi) {
   WSU_TRY(napi, set_number(napi, constants, #name, value));
   WSU_RING_MAP(XX)
 #undef XX
+  WSU_TRY(napi, set_number(napi, constants, "STATS_SIZE", sizeof(wsu_stats_t)));
   WSU_TRY(napi, set_number(napi, constants, "RING_EVENTS", WSU_RING_EVENTS));
   WSU_TRY(napi, set_number(napi, constants, "RING_FIELDS", WSU_RING_FIELDS));
   WSU_TRY(napi, set_number(napi, constants, "STREAM_WRITE_MAX",
@@ -117,11 +155,17 @@ bool wsu_tables_add(napi_env napi, napi_value exports) {
   napi_value errors = make_errors(napi);
   napi_value refusals = make_refusals(napi);
   napi_value constants = make_constants(napi);
+  napi_value counters = make_counters(napi);
+  napi_value causes = make_causes(napi);
 
   return errors != NULL && refusals != NULL && constants != NULL &&
+         counters != NULL && causes != NULL &&
          napi_set_named_property(napi, exports, "errors", errors) == napi_ok &&
          napi_set_named_property(napi, exports, "refusals", refusals) ==
              napi_ok &&
          napi_set_named_property(napi, exports, "constants", constants) ==
-             napi_ok;
+             napi_ok &&
+         napi_set_named_property(napi, exports, "counters", counters) ==
+             napi_ok &&
+         napi_set_named_property(napi, exports, "causes", causes) == napi_ok;
 }

@@ -136,7 +136,7 @@ static void on_timer(uv_timer_t *handle) {
 
     wsu_queue_remove(node);
     if (wsu_connection_is_overdue(&transport->connection, now)) {
-      wsu_transport_terminate(transport);
+      wsu_transport_terminate(transport, WSU_CAUSE_CLOSE_TIMEOUT);
       continue;
     }
     wsu_queue_push(&loop->timed, node);

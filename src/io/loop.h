@@ -18,6 +18,7 @@
 
 #include "connection.h"
 #include "queue.h"
+#include "stats.h"
 
 /* Bytes that one connection may receive in a turn. */
 #define WSU_RECEIVE_SIZE (512u * 1024u)
@@ -57,6 +58,7 @@ typedef struct wsu_loop {
   wsu_queue_t dirty; /* connections whose output has to be looked at */
   wsu_queue_t timed; /* connections with a deadline */
   wsu_queue_t gone;  /* connections that libuv has let go of during a turn */
+  wsu_stats_t stats; /* of connections that belong to no server */
   uint64_t timer_due;
   unsigned works;   /* on threads: see work.h */
   unsigned closing; /* connections between uv_close and its callback */

@@ -23,11 +23,13 @@ static void process(wsu_transport_t *transport) {
   wsu_stream_t *stream = stream_of(transport);
   bool is_ignored = transport->is_paused && !stream->has_closed;
 
-  if (transport->is_held)
+  if (stream->has_ended || stream->has_closed)
+    wsu_transport_limit_hold(transport);
+  if (transport->holds != 0)
     return;
   if (!is_ignored && wsu_transport_has_input(transport))
     wsu_transport_receive_input(transport);
-  if (transport->is_closing || transport->is_held ||
+  if (transport->is_closing || transport->holds != 0 ||
       wsu_buffer_length(&transport->input) > 0)
     return;
   if (stream->wants_room) {
@@ -36,8 +38,9 @@ static void process(wsu_transport_t *transport) {
   }
   if (stream->has_ended && !transport->connection.ended)
     wsu_transport_end(transport);
+  /* Without an end before it the connection is lost. */
   if (stream->has_closed)
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
 }
 
 /* Takes nothing: all bytes go by way of the output. */
@@ -73,6 +76,7 @@ static void free_stream(wsu_transport_t *transport) {
 }
 
 static const wsu_transport_ops_t ops = {
+    .kind = WSU_KIND_STREAM,
     .process = process,
     .send = send_none,
     .wait = wait,
@@ -99,7 +103,7 @@ int wsu_stream_open(wsu_loop_t *loop, const wsu_connection_options_t *options,
 void wsu_stream_receive(wsu_transport_t *transport, const uint8_t *bytes,
                         size_t len) {
   if (wsu_buffer_append(&transport->input, bytes, len) < 0)
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
   wsu_transport_process_later(transport);
 }
 
@@ -114,7 +118,7 @@ bool wsu_stream_has_room(wsu_transport_t *transport) {
 void wsu_stream_end(wsu_transport_t *transport, bool is_closed) {
   wsu_stream_t *stream = stream_of(transport);
 
-  stream->has_ended = true;
+  stream->has_ended |= !is_closed;
   stream->has_closed |= is_closed;
   wsu_transport_process_later(transport);
 }

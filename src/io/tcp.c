@@ -40,6 +40,7 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
     events = UV_READABLE | UV_WRITABLE;
     transport->is_blocked = false;
     tcp->is_broken = true;
+    tcp->has_hung_up = true;
   }
   if (events & UV_DISCONNECT)
     tcp->has_hung_up = true;
@@ -57,7 +58,7 @@ static void wait(wsu_transport_t *transport) {
 
   if (transport->is_closing)
     return;
-  if (!transport->is_paused && !transport->is_held &&
+  if (!transport->is_paused && transport->holds == 0 &&
       !transport->connection.ended)
     events |= UV_READABLE;
   if (transport->is_blocked)
@@ -73,7 +74,7 @@ static void wait(wsu_transport_t *transport) {
   else
     err = uv_poll_start(tcp->poll, events, on_poll);
   if (err)
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
 }
 
 static void free_tcp(wsu_transport_t *transport) {
@@ -113,7 +114,7 @@ static void receive(wsu_tcp_t *tcp) {
   else if (n == 0)
     wsu_transport_end(transport);
   else if (errno != EAGAIN && errno != EWOULDBLOCK)
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
 }
 
 static void process(wsu_transport_t *transport) {
@@ -129,10 +130,12 @@ static void process(wsu_transport_t *transport) {
   if (transport->is_closing)
     return;
   if (tcp->is_broken && transport->is_paused) {
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
     return;
   }
-  if (!transport->is_paused && !transport->is_held) {
+  if (tcp->has_hung_up)
+    wsu_transport_limit_hold(transport);
+  if (!transport->is_paused && transport->holds == 0) {
     if (wsu_transport_has_input(transport))
       wsu_transport_receive_input(transport);
     else if (is_readable && !transport->connection.ended)
@@ -163,17 +166,18 @@ static ssize_t send_pieces(wsu_transport_t *transport, struct iovec *pieces,
 
 static void finish(wsu_transport_t *transport) {
   if (transport->connection.ended) {
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_NONE);
   } else if (!transport->is_shut) {
     transport->is_shut = true;
     if (shutdown(tcp_of(transport)->fd, SHUT_WR) != 0)
-      wsu_transport_terminate(transport);
+      wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
     else
       transport->loop->owner->on_notice(transport, WSU_NOTICE_FINISH);
   }
 }
 
 static const wsu_transport_ops_t ops = {
+    .kind = WSU_KIND_TCP,
     .process = process,
     .send = send_pieces,
     .wait = wait,

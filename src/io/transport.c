@@ -11,6 +11,7 @@ void wsu_transport_init(wsu_transport_t *transport, wsu_loop_t *loop,
       .is_alive = true,
       .active_at = uv_now(loop->uv),
   };
+  wsu_transport_leave(transport);
   wsu_queue_init(&transport->ready);
   wsu_queue_init(&transport->dirty);
   wsu_queue_init(&transport->timed);
@@ -24,13 +25,28 @@ void wsu_transport_release(wsu_transport_t *transport) {
 
 void wsu_transport_bury(wsu_transport_t *transport) {
   transport->loop->closing--;
+  transport->stats->counters[WSU_STAT_ENDED_TCP + transport->ops->kind]++;
   transport->loop->owner->on_close(transport);
   transport->ops->free(transport);
 }
 
-void wsu_transport_terminate(wsu_transport_t *transport) {
+void wsu_transport_join(wsu_transport_t *transport, wsu_stats_t *stats) {
+  transport->stats = stats;
+  stats->counters[WSU_STAT_ACCEPTED_TCP + transport->ops->kind]++;
+}
+
+void wsu_transport_leave(wsu_transport_t *transport) {
+  transport->stats = &transport->loop->stats;
+}
+
+void wsu_transport_terminate(wsu_transport_t *transport, wsu_cause_t cause) {
   if (transport->is_closing)
     return;
+  if (cause == WSU_CAUSE_CONNECTION_LOST &&
+      wsu_connection_is_done(&transport->connection))
+    cause = WSU_CAUSE_NONE;
+  if (cause != WSU_CAUSE_NONE)
+    transport->stats->terminations[cause]++;
   transport->is_closing = true;
   wsu_queue_remove(&transport->ready);
   wsu_queue_remove(&transport->dirty);
@@ -65,7 +81,7 @@ static void keep_input(wsu_transport_t *transport, const uint8_t *bytes,
   if (wsu_buffer_append(&transport->input, bytes, len) < 0 ||
       wsu_buffer_append(&transport->input, wsu_buffer_bytes(&later),
                         wsu_buffer_length(&later)) < 0)
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
   wsu_buffer_free(&later);
 }
 
@@ -77,6 +93,7 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
   if (len > 0) {
     transport->is_alive = true;
     transport->received += len;
+    transport->stats->counters[WSU_STAT_WIRE_RECEIVED] += len;
     transport->active_at = uv_now(transport->loop->uv);
   }
   do {
@@ -86,7 +103,7 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
     case WSU_EVENT_NONE:
       return;
     case WSU_EVENT_TERMINATE:
-      wsu_transport_terminate(transport);
+      wsu_transport_terminate(transport, WSU_CAUSE_PONG_LIMIT);
       return;
     default:
       transport->loop->owner->on_event(transport, &event);
@@ -94,8 +111,9 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
     bytes += consumed;
     len -= consumed;
 
-    if (transport->is_held && !transport->is_closing) {
+    if (transport->holds != 0 && !transport->is_closing) {
       transport->received -= len;
+      transport->stats->counters[WSU_STAT_WIRE_RECEIVED] -= len;
       keep_input(transport, bytes, len);
       return;
     }
@@ -139,6 +157,7 @@ void wsu_transport_sent(wsu_transport_t *transport, size_t len) {
   if (len == 0)
     return;
   transport->sent += len;
+  transport->stats->counters[WSU_STAT_WIRE_SENT] += len;
   transport->active_at = uv_now(transport->loop->uv);
   if (transport->reports_progress)
     owner->on_notice(transport, WSU_NOTICE_PROGRESS);
@@ -201,7 +220,7 @@ void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
     ssize_t n = transport->ops->send(transport, all, all_count, total);
 
     if (n < 0) {
-      wsu_transport_terminate(transport);
+      wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
       return;
     }
     taken = (size_t)n;
@@ -213,7 +232,7 @@ void wsu_transport_send(wsu_transport_t *transport, const struct iovec *pieces,
       !keep(transport, pieces, count,
             taken > output_len ? taken - output_len : 0,
             !transport->is_blocked && total <= WSU_STREAM_WRITE_MAX)) {
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
     return;
   }
   wsu_transport_report_drain(transport);
@@ -252,20 +271,35 @@ void wsu_transport_close(wsu_transport_t *transport, uint16_t code,
     return;
   if (wsu_connection_close(&transport->connection, code, reason, len,
                            uv_now(transport->loop->uv)) < 0) {
-    wsu_transport_terminate(transport);
+    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
     return;
   }
   wsu_loop_watch_deadline(transport->loop, transport);
   wsu_transport_flush(transport);
 }
 
-void wsu_transport_hold(wsu_transport_t *transport, bool is_held) {
-  transport->is_held = is_held;
-  transport->is_resumed = !is_held;
-  if (!is_held)
-    wsu_transport_process_later(transport);
+void wsu_transport_hold(wsu_transport_t *transport, int hold) {
+  transport->holds |= (uint8_t)hold;
+  transport->is_resumed = false;
   if (!transport->is_closing)
     transport->ops->wait(transport);
+}
+
+void wsu_transport_release_hold(wsu_transport_t *transport, int hold) {
+  if ((transport->holds & hold) == 0)
+    return;
+  transport->holds &= (uint8_t)~hold;
+  if (transport->holds != 0)
+    return;
+  transport->is_resumed = true;
+  wsu_transport_process_later(transport);
+  if (!transport->is_closing)
+    transport->ops->wait(transport);
+}
+
+void wsu_transport_limit_hold(wsu_transport_t *transport) {
+  if ((transport->holds & WSU_HOLD_LISTENER) != 0)
+    wsu_transport_limit_closing(transport);
 }
 
 void wsu_transport_pause(wsu_transport_t *transport, bool is_paused) {

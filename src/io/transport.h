@@ -18,6 +18,7 @@
 #include "connection.h"
 #include "loop.h"
 #include "queue.h"
+#include "stats.h"
 
 /* Pieces that wsu_transport_send() takes at most. */
 #define WSU_SEND_PIECES 63
@@ -43,10 +44,20 @@ enum {
   WSU_NOTICE_DEFLATED = 32 /* the owner's: a thread has sent a message */
 };
 
+/* Why nothing behind an event is received: see wsu_transport_hold(). */
+enum {
+  WSU_HOLD_WORK = 1,    /* a thread inflates the message */
+  WSU_HOLD_LISTENER = 2 /* nobody listens to the message yet */
+};
+
 typedef struct wsu_transport wsu_transport_t;
+
+/* Kinds of transports, in the order of their counters. */
+enum { WSU_KIND_TCP, WSU_KIND_STREAM };
 
 /* What the kinds of transports do differently. */
 typedef struct wsu_transport_ops {
+  int kind; /* WSU_KIND_* */
   /* Receives, sends and ends what has become possible. */
   void (*process)(wsu_transport_t *transport);
   /*
@@ -69,6 +80,7 @@ struct wsu_transport {
   wsu_connection_t connection;
   const wsu_transport_ops_t *ops;
   wsu_loop_t *loop;
+  wsu_stats_t *stats; /* what is counted here; never NULL */
   wsu_queue_t ready;  /* in loop->ready, or in loop->gone */
   wsu_queue_t dirty;  /* in loop->dirty */
   wsu_queue_t timed;  /* in loop->timed */
@@ -85,11 +97,12 @@ struct wsu_transport {
   uint8_t notices; /* the owner's: WSU_NOTICE_* that it has not looked at */
   bool is_blocked; /* nothing more is taken now */
   bool is_paused;
-  bool is_held;    /* what was received is still at work */
+  uint8_t holds;   /* WSU_HOLD_*: what was received is still at work */
   bool is_resumed; /* it is through, and may have left an error to report */
-  bool is_shut;    /* our end of the bytes was announced */
-  bool is_closing; /* nothing may be done any more */
-  bool is_alive;   /* set whenever a byte arrives; the owner clears it */
+  bool awaits_listener; /* the owner's: its first message is to be held */
+  bool is_shut;         /* our end of the bytes was announced */
+  bool is_closing;      /* nothing may be done any more */
+  bool is_alive;        /* set whenever a byte arrives; the owner clears it */
   bool reports_progress;
   bool reports_drain;
 };
@@ -122,8 +135,22 @@ static inline size_t wsu_transport_unsent(const wsu_transport_t *transport) {
          transport->unwritten;
 }
 
-/* Drops the connection at once; on_close follows, but not from in here. */
-void wsu_transport_terminate(wsu_transport_t *transport);
+/*
+ * Drops the connection at once; on_close follows, but not from in here. The
+ * cause is counted, unless it is that a connection is lost whose closing
+ * handshake is over.
+ */
+void wsu_transport_terminate(wsu_transport_t *transport, wsu_cause_t cause);
+
+/*
+ * Counts for `stats` from now on, and the connection as accepted there. The
+ * memory stays the caller's: it has to be there until on_close, or until
+ * wsu_transport_leave().
+ */
+void wsu_transport_join(wsu_transport_t *transport, wsu_stats_t *stats);
+
+/* Counts for nobody from now on. */
+void wsu_transport_leave(wsu_transport_t *transport);
 
 /*
  * Has the connection end within its close_timeout, whatever comes first: for a
@@ -135,10 +162,16 @@ void wsu_transport_limit_closing(wsu_transport_t *transport);
 void wsu_transport_pause(wsu_transport_t *transport, bool is_paused);
 
 /*
- * Keeps what comes behind an event until that event is through: between a call
- * with true, within on_event, and one with false.
+ * Keeps what comes behind an event until that event is through: from a call
+ * within on_event to one of wsu_transport_release_hold() for the same of
+ * WSU_HOLD_*. A connection that awaits a listener when its peer is gone has to
+ * be over within its close_timeout.
  */
-void wsu_transport_hold(wsu_transport_t *transport, bool is_held);
+void wsu_transport_hold(wsu_transport_t *transport, int hold);
+void wsu_transport_release_hold(wsu_transport_t *transport, int hold);
+
+/* The peer of a held connection is gone: see above. */
+void wsu_transport_limit_hold(wsu_transport_t *transport);
 
 /* Sends the output and ends the connection if it is done. */
 void wsu_transport_flush(wsu_transport_t *transport);

@@ -47,6 +47,7 @@ const MODES = {
 /** Options that `ws` does not have. */
 const ADDED_OPTIONS = [
   'highWaterMark',
+  'holdUntilListening',
   'maxBackpressure',
   'onBackpressure',
   'transport',
