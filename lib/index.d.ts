@@ -558,6 +558,15 @@ declare namespace WebSocket {
      * in `ws`.
      */
     highWaterMark?: number | undefined;
+    /**
+     * Whether the first message of a connection, and all that comes behind it,
+     * waits for a 'message' listener; `false` by default: as in `ws`, messages
+     * that nobody listens to are lost. What waits is that one message and at
+     * most 512 KiB; the rest stays with the client. It waits no longer once
+     * `close()` is called, or `closeTimeout` ms after the client is gone. Not in
+     * `ws`.
+     */
+    holdUntilListening?: boolean | undefined;
     /** Of `port`: the address to listen on. */
     host?: string | undefined;
     /**
@@ -621,6 +630,120 @@ declare namespace WebSocket {
     WebSocket?: U | undefined;
   }
 
+  /** Options of `shutdown()`. */
+  interface ShutdownOptions {
+    /**
+     * The close code: 1000 to 1014 without 1004 to 1006, or 3000 to 4999 (RFC
+     * 6455, 7.4). 1001, "going away", by default.
+     */
+    code?: number | undefined;
+    /** At most 123 bytes of UTF-8; none by default. */
+    reason?: string | Uint8Array | undefined;
+    /**
+     * Milliseconds that clients have to answer, 0 to 2147483647; then they are
+     * terminated. 5000 by default.
+     */
+    timeout?: number | undefined;
+  }
+
+  /** How the connections of a server have ended in `shutdown()`. */
+  interface ShutdownResult {
+    /** With a closing handshake (RFC 6455, 7.1.2). */
+    closed: number;
+    /** Without one: terminated in the end, or lost before. */
+    terminated: number;
+  }
+
+  /** Two of a kind: what was received, and what was sent. */
+  interface Traffic<T = number> {
+    received: T;
+    sent: T;
+  }
+
+  /** What compression has made of messages. */
+  interface CompressedBytes {
+    /** Bytes of the messages. */
+    bytes: number;
+    /** Bytes that stand for them in frames. */
+    compressedBytes: number;
+  }
+
+  /** Why a connection was terminated: see {@link ServerStats.terminations}. */
+  type TerminationCause =
+    /** `terminate()`, or `destroy()` of the socket. */
+    | 'application'
+    /** The closing handshake took longer than `closeTimeout`. */
+    | 'closeTimeout'
+    /** The connection broke. */
+    | 'connectionLost'
+    /** The limit of that name. */
+    | 'maxPendingAutoPongs'
+    /** There was no memory for what it sends or receives. */
+    | 'outOfMemory'
+    /** The client did not answer in the time that `shutdown()` has. */
+    | 'shutdown'
+    /** The client was silent for too long. */
+    | 'heartbeat'
+    /** The client does not read what it is sent. */
+    | 'backpressure';
+
+  /**
+   * What has happened on a server: see `Server.stats()`. All numbers but those
+   * of `connections.open`, `.tcp` and `.stream`, `bufferedBytes`, `ring.peak`,
+   * `ring.capacity` and `slab.used` only grow.
+   */
+  interface ServerStats {
+    connections: {
+      /** Those that are open: the sum of the next two. */
+      open: number;
+      /** Those whose file descriptor was taken over. */
+      tcp: number;
+      /** Those that go through Node's stream: TLS for example. */
+      stream: number;
+      /** All up to now. */
+      accepted: number;
+      /** Handshakes that were refused. */
+      refused: number;
+    };
+    /** Whole messages; sent ones count when they are given away. */
+    messages: Traffic;
+    /** Bytes of messages as the application sees them. */
+    payloadBytes: Traffic;
+    /** Bytes of frames, headers included, as they were decoded or written. */
+    wireBytes: Traffic;
+    /** Messages that were compressed: what they are, and what was sent. */
+    compression: Traffic<CompressedBytes>;
+    /** The sum of `bufferedAmount`. */
+    bufferedBytes: number;
+    pings: Traffic;
+    /** Automatic ones included. */
+    pongs: Traffic;
+    /**
+     * Connections that were dropped, by the cause. What ends with a closing
+     * handshake, or with the end of the client's bytes, was not.
+     */
+    terminations: Record<TerminationCause, number>;
+    /** Errors of connections by the `code` of the error, those that came up. */
+    protocolErrors: Record<string, number>;
+    /** How events reach JavaScript, for all servers of this thread. */
+    ring: {
+      events: number;
+      /** In which they have come. */
+      calls: number;
+      /** The most events of one call. */
+      peak: number;
+      /** Events beyond this take another call. */
+      capacity: number;
+    };
+    /** Memory that small messages share, for all servers of this thread. */
+    slab: {
+      /** Slabs of 64 KiB that were allocated. */
+      count: number;
+      /** Bytes of the current one that are in use. */
+      used: number;
+    };
+  }
+
   /** Where a server listens. */
   interface AddressInfo {
     address: string;
@@ -663,8 +786,8 @@ declare namespace WebSocket {
     address(): AddressInfo | string | null;
 
     /**
-     * Accepts no more connections; those that are open stay so. An HTTP server
-     * that was given is not closed.
+     * Accepts no more connections; those that are open stay so, see
+     * `shutdown()`. An HTTP server that was given is not closed.
      *
      * @param cb called when the last connection has ended, with an error if
      *   the server is closed already
@@ -688,6 +811,27 @@ declare namespace WebSocket {
       upgradeHead: Buffer,
       callback: (client: InstanceType<T>, request: InstanceType<U>) => void,
     ): void;
+
+    /**
+     * Ends the server and its connections. From now on handshakes are refused
+     * with 503; each client gets a close frame behind all that was sent to it
+     * before, and is terminated if it does not answer in time. 'close' is
+     * emitted when all have ended, and the HTTP server of the option `port` as
+     * well; an HTTP server that was given is not closed. Not in `ws`.
+     *
+     * @returns when all of that is over, how the connections have ended; each
+     *   call returns the same promise, and only the options of the first count
+     * @throws TypeError | RangeError (the promise is rejected) for other options;
+     *   nothing has changed then
+     */
+    shutdown(options?: ShutdownOptions): Promise<ShutdownResult>;
+
+    /**
+     * What has happened since the server was made. Native code counts; a call
+     * takes a few microseconds, and a fraction of one for each open connection.
+     * Not in `ws`.
+     */
+    stats(): ServerStats;
 
     /**
      * Whether to handle a request; can be overridden. By default, whether its

@@ -10,6 +10,7 @@ const options: WebSocket.ServerOptions = {
   closeTimeout: 1000,
   highWaterMark: 1024,
   maxBackpressure: 0,
+  holdUntilListening: true,
   maxBufferedChunks: 0,
   maxFragments: 0,
   maxPendingAutoPongs: 10,
@@ -17,6 +18,25 @@ const options: WebSocket.ServerOptions = {
   transport: 'stream',
 };
 const wss = new WebSocket.WebSocketServer({ ...options, transport: 'auto' });
+
+async function end(): Promise<number> {
+  const { closed, terminated }: WebSocket.ShutdownResult = await wss.shutdown({
+    code: 1012,
+    reason: 'restart',
+    timeout: 10,
+  });
+  return closed + terminated;
+}
+void end();
+void wss.shutdown();
+
+const stats: WebSocket.ServerStats = wss.stats();
+const open: number = stats.connections.open;
+const saved: number =
+  stats.compression.sent.bytes - stats.compression.sent.compressedBytes;
+const causes = Object.keys(stats.terminations) as WebSocket.TerminationCause[];
+const errors: number | undefined = stats.protocolErrors['WS_ERR_INVALID_UTF8'];
+console.log(open, saved, causes, errors, stats.ring.peak, stats.slab.used);
 
 wss.on('connection', (ws) => {
   const wasAlive: boolean = ws.isAlive;

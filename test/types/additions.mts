@@ -10,6 +10,9 @@ import ws, {
   subprotocol,
   type FrameOptions,
   type SendOptions,
+  type ServerStats,
+  type ShutdownOptions,
+  type ShutdownResult,
   type WebSocketEventMap,
 } from 'ws-upgrade';
 
@@ -23,6 +26,10 @@ wss.on('connection', (socket) => {
   named.send('foo', options);
   createWebSocketStream(named).destroy();
 });
+const goodbye: ShutdownOptions = { code: 1001 };
+const result: Promise<ShutdownResult> = wss.shutdown(goodbye);
+const stats: ServerStats = wss.stats();
+console.log(result, stats.pings.sent);
 const frameOptions: FrameOptions = { opcode: 2 };
 const frame: Buffer[] = Sender.frame(Buffer.alloc(1), frameOptions);
 const type: keyof WebSocketEventMap = 'message';

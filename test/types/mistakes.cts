@@ -12,6 +12,8 @@ new WebSocket.Server({ port: 0, maxFragments: '16' });
 new WebSocket.Server({ port: 0, onBackpressure: 'wait' });
 // @ts-expect-error There is no such option.
 new WebSocket.Server({ port: 0, maxPigeons: 1 });
+// @ts-expect-error It is true or false.
+new WebSocket.Server({ port: 0, holdUntilListening: 512 });
 // @ts-expect-error Connections are WebSockets.
 new WebSocket.Server({ port: 0, WebSocket: NotAWebSocket });
 // @ts-expect-error The protocol is a string, or false.
@@ -22,6 +24,10 @@ new WebSocket('ws://localhost/');
 const wss = new WebSocket.Server({ noServer: true });
 // @ts-expect-error A function gets the WebSocket.
 wss.handleUpgrade(null, null, Buffer.alloc(0));
+// @ts-expect-error A time is a number of milliseconds.
+void wss.shutdown({ timeout: '5s' });
+// @ts-expect-error There is no such cause.
+console.log(wss.stats().terminations.boredom);
 wss.on('connection', (ws, request) => {
   // @ts-expect-error The reason is bytes.
   ws.on('close', (code, reason) => console.log(code, reason.trim()));
