@@ -63,7 +63,7 @@ static void set_option(options_t *options, const char *name,
   } else if (strcmp(name, "path") == 0) {
     options->path = value;
   } else if (strcmp(name, "connections") == 0) {
-    options->connections = parse_count(name, value, 1, 20000);
+    options->connections = parse_count(name, value, 1, 200000);
   } else if (strcmp(name, "in-flight") == 0) {
     traffic->in_flight = parse_count(name, value, 1, 65536);
   } else if (strcmp(name, "size") == 0) {

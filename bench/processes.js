@@ -117,6 +117,21 @@ function compileLoad({ tls, deflate }) {
   );
 }
 
+/** Compiles the program that is many idle clients. */
+function compileIdle() {
+  const sources = ['idle', 'options', 'handshake', 'client', 'json', 'plain'];
+  return compile(
+    'idle',
+    sources.map((source) => path.join(__dirname, `${source}.c`)),
+  );
+}
+
+/** How many descriptors a process may have. */
+function descriptorLimit() {
+  const limit = run('sh', ['-c', 'ulimit -Hn'], 'it is part of every system');
+  return limit.trim() === 'unlimited' ? Infinity : Number(limit);
+}
+
 /** Throws where this machine cannot run the cases with TLS. */
 function checkTls() {
   certificateFiles();
@@ -305,7 +320,10 @@ async function stopServer(server) {
  * @return {object} The child
  */
 function startLoad(server, flags, options) {
-  const program = compileLoad(flags);
+  return startClient(compileLoad(flags), server, flags, options);
+}
+
+function startClient(program, server, flags, options) {
   const all = { ...flags, port: server.port, pid: server.pid };
   const args = Object.entries(all).flatMap(([key, value]) =>
     value === true ? [`--${key}`] : [`--${key}`, String(value)],
@@ -320,8 +338,16 @@ function startLoad(server, flags, options) {
  * @param {object} flags Flags of the load generator
  * @return {Promise<object>}
  */
-async function runLoad(server, flags) {
-  const child = startLoad(server, flags);
+function runLoad(server, flags) {
+  return readResult(server, startLoad(server, flags));
+}
+
+/** The same with idle clients: flags and result are those of idle.c. */
+function runIdle(server, flags) {
+  return readResult(server, startClient(compileIdle(), server, flags));
+}
+
+async function readResult(server, child) {
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
     output += text;
@@ -343,7 +369,9 @@ module.exports = {
   checkMachine,
   checkTls,
   compile,
+  descriptorLimit,
   run,
+  runIdle,
   runLoad,
   startLoad,
   startProbedServer,

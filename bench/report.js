@@ -162,4 +162,4 @@ function markdownLines(testCase, rows) {
   ];
 }
 
-module.exports = { alignRows, format, summarize };
+module.exports = { alignRows, format, median, summarize };

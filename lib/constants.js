@@ -26,7 +26,10 @@ module.exports = {
   OPCODE_PING: 0x9,
   OPCODE_PONG: 0xa,
 
-  /** Close codes of RFC 6455, 7.4.1, that are never on the wire. */
+  /** A close code of RFC 6455, 7.4.1: the server ends, or has had enough. */
+  CLOSE_GOING_AWAY: 1001,
+
+  /** Those that are never on the wire. */
   CLOSE_NO_STATUS: 1005,
   CLOSE_ABNORMAL: 1006,
 

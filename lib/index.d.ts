@@ -71,8 +71,9 @@ declare class WebSocket extends EventEmitter {
   readonly extensions: string;
 
   /**
-   * Whether a byte has come from the peer since this was set to `false`; `true`
-   * at first, `false` once closed. No 'pong' listener is needed. Not in `ws`.
+   * Whether a byte has come from the peer since this was set to `false`, or the
+   * heartbeat has sent a ping; `true` at first, `false` once closed. No 'pong'
+   * listener is needed. Not in `ws`.
    *
    * @example
    * ```ts
@@ -88,6 +89,12 @@ declare class WebSocket extends EventEmitter {
 
   /** Whether `pause()` was called and `resume()` was not. */
   readonly isPaused: boolean;
+
+  /**
+   * Milliseconds from the heartbeat's last ping that was answered to its pong;
+   * `NaN` before the first one and once closed. Not in `ws`.
+   */
+  readonly latency: number;
 
   /** The subprotocol that was selected (RFC 6455, 1.9); '' for none. */
   readonly protocol: string;
@@ -127,6 +134,17 @@ declare class WebSocket extends EventEmitter {
    * @throws RangeError if the reason is longer
    */
   close(code?: number, data?: string | Buffer | Uint8Array): void;
+
+  /**
+   * Gives this connection a heartbeat of its own, or none. What `idleTimeout`
+   * and `maxLifetime` say goes on. Not in `ws`.
+   *
+   * @param options as the option `heartbeat` of the server; `true` stands for
+   *   that option, or for its defaults if there is none
+   * @throws TypeError if it is neither a boolean nor an object
+   * @throws RangeError if a time is not valid
+   */
+  heartbeat(options: boolean | WebSocket.HeartbeatOptions): void;
 
   /**
    * Sends a ping (RFC 6455, 5.5.2). It does not wait behind messages.
@@ -518,6 +536,24 @@ declare namespace WebSocket {
     once?: boolean | undefined;
   }
 
+  /** Times of a heartbeat, in whole milliseconds from 1 to 2147483647. */
+  interface HeartbeatOptions {
+    /** Of silence until a ping is sent. 30000 by default. */
+    interval?: number | undefined;
+    /** Of silence behind a ping until the end. 10000 by default. */
+    timeout?: number | undefined;
+  }
+
+  /** What a sweep of the heartbeat has done to the clients of a server. */
+  interface HeartbeatCounts {
+    /** Those with a heartbeat that are left. */
+    alive: number;
+    /** Those of them that were silent, and have been sent a ping. */
+    pinged: number;
+    /** Those that had not answered theirs. */
+    terminated: number;
+  }
+
   /**
    * Options of a {@link Server}. Exactly one of `port`, `server` and `noServer`
    * has to be there. In limits, 0 means none.
@@ -553,6 +589,11 @@ declare namespace WebSocket {
       request: InstanceType<V>,
     ) => string | false;
     /**
+     * Whether silent clients are sent pings, and terminated unless they answer
+     * by any byte; `false` by default. Not in `ws`.
+     */
+    heartbeat?: boolean | HeartbeatOptions | undefined;
+    /**
      * Bytes waiting to be sent above which `send()` returns `false`: 0 or more,
      * and no more than half of `maxBackpressure` counts. 65536 by default. Not
      * in `ws`.
@@ -570,6 +611,12 @@ declare namespace WebSocket {
     /** Of `port`: the address to listen on. */
     host?: string | undefined;
     /**
+     * Milliseconds without a message of the client, or another piece of one,
+     * after which the connection is closed with 1001; at most 2147483647. 0, no
+     * limit, by default. Not in `ws`.
+     */
+    idleTimeout?: number | undefined;
+    /**
      * Bytes that may wait to be sent on a connection: a message with which it
      * were more is dropped, unless no more than `highWaterMark` wait before it.
      * 67108864 by default; 0: any. Not in `ws`.
@@ -582,6 +629,11 @@ declare namespace WebSocket {
      * with 1008. 16384 by default.
      */
     maxFragments?: number | undefined;
+    /**
+     * Milliseconds after which a connection is closed with 1001; at most
+     * 2147483647. 0, no limit, by default. Not in `ws`.
+     */
+    maxLifetime?: number | undefined;
     /**
      * Bytes of a message; with more, the connection is closed with 1009.
      * 104857600 by default.
@@ -774,6 +826,7 @@ declare namespace WebSocket {
      * @param callback a listener of 'listening', with the option `port`
      * @throws TypeError unless there is exactly one of the options `port`,
      *   `server` and `noServer`
+     * @throws TypeError|RangeError if another option is not valid
      */
     constructor(options?: ServerOptions<T, U>, callback?: () => void);
 
@@ -866,6 +919,10 @@ declare namespace WebSocket {
       listener: (this: Server<T, U>) => void,
     ): this;
     on(
+      event: 'heartbeat',
+      listener: (this: Server<T, U>, counts: WebSocket.HeartbeatCounts) => void,
+    ): this;
+    on(
       event: 'wsClientError',
       listener: (
         this: Server<T, U>,
@@ -904,6 +961,10 @@ declare namespace WebSocket {
       listener: (this: Server<T, U>) => void,
     ): this;
     once(
+      event: 'heartbeat',
+      listener: (this: Server<T, U>, counts: WebSocket.HeartbeatCounts) => void,
+    ): this;
+    once(
       event: 'wsClientError',
       listener: (
         this: Server<T, U>,
@@ -942,6 +1003,10 @@ declare namespace WebSocket {
       listener: (this: Server<T, U>) => void,
     ): this;
     off(
+      event: 'heartbeat',
+      listener: (this: Server<T, U>, counts: WebSocket.HeartbeatCounts) => void,
+    ): this;
+    off(
       event: 'wsClientError',
       listener: (
         this: Server<T, U>,
@@ -966,6 +1031,10 @@ declare namespace WebSocket {
     ): this;
     addListener(event: 'close' | 'listening', listener: () => void): this;
     addListener(
+      event: 'heartbeat',
+      listener: (counts: WebSocket.HeartbeatCounts) => void,
+    ): this;
+    addListener(
       event: 'wsClientError',
       listener: (
         error: Error,
@@ -989,6 +1058,10 @@ declare namespace WebSocket {
     ): this;
     removeListener(event: 'close' | 'listening', listener: () => void): this;
     removeListener(
+      event: 'heartbeat',
+      listener: (counts: WebSocket.HeartbeatCounts) => void,
+    ): this;
+    removeListener(
       event: 'wsClientError',
       listener: (
         error: Error,
@@ -1011,6 +1084,10 @@ declare namespace WebSocket {
       listener: (headers: string[], request: InstanceType<U>) => void,
     ): this;
     prependListener(event: 'close' | 'listening', listener: () => void): this;
+    prependListener(
+      event: 'heartbeat',
+      listener: (counts: WebSocket.HeartbeatCounts) => void,
+    ): this;
     prependListener(
       event: 'wsClientError',
       listener: (
@@ -1036,6 +1113,10 @@ declare namespace WebSocket {
     prependOnceListener(
       event: 'close' | 'listening',
       listener: () => void,
+    ): this;
+    prependOnceListener(
+      event: 'heartbeat',
+      listener: (counts: WebSocket.HeartbeatCounts) => void,
     ): this;
     prependOnceListener(
       event: 'wsClientError',

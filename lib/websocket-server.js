@@ -15,6 +15,7 @@ const {
   readDeflateOptions,
   useDeflate,
 } = require('./deflate');
+const { Heartbeat } = require('./heartbeat');
 const { DEFAULTS, nativeOptions } = require('./options');
 const {
   assertIsDetachable,
@@ -37,7 +38,10 @@ const DEFAULT_OPTIONS = {
   backlog: null,
   clientTracking: true,
   handleProtocols: null,
+  heartbeat: false,
   host: null,
+  idleTimeout: 0,
+  maxLifetime: 0,
   noServer: false,
   path: null,
   perMessageDeflate: false,
@@ -99,17 +103,26 @@ class WebSocketServer extends EventEmitter {
    * @param {number} [options.closeTimeout=30000] ms that a closing handshake
    *     may take
    * @param {Function} [options.handleProtocols] selects a subprotocol
+   * @param {(boolean|Object)} [options.heartbeat=false] pings to silent
+   *     clients; those that do not answer are terminated
+   * @param {number} [options.heartbeat.interval=30000] ms of silence until a
+   *     ping
+   * @param {number} [options.heartbeat.timeout=10000] ms from there to the end
    * @param {number} [options.highWaterMark=65536] bytes waiting to be sent
    *     above which send() returns false
    * @param {boolean} [options.holdUntilListening=false] messages of a
    *     connection, and what comes behind them, wait for the first 'message'
    *     listener
    * @param {string} [options.host] to listen on
+   * @param {number} [options.idleTimeout=0] ms without a message of the client,
+   *     after which it is closed with 1001; 0: any
    * @param {number} [options.maxBackpressure=67108864] bytes that may wait to
    *     be sent; 0: any
    * @param {number} [options.maxBufferedChunks=262144] pieces that a frame may
    *     come in; 0: any
    * @param {number} [options.maxFragments=16384] frames of a message; 0: any
+   * @param {number} [options.maxLifetime=0] ms after which a client is closed
+   *     with 1001; 0: any
    * @param {number} [options.maxPayload=104857600] bytes of a message; 0: any
    * @param {number} [options.maxPendingAutoPongs=60] pongs that the peer has
    *     not read; one more ends the connection; 0: any
@@ -160,6 +173,7 @@ class WebSocketServer extends EventEmitter {
     }
     this.options = options;
     this._deflateOptions = readDeflateOptions(options.perMessageDeflate);
+    this._heartbeat = new Heartbeat(options);
     this._state = RUNNING;
     this._stats = new Stats();
     this._shutdown = null;
@@ -402,6 +416,7 @@ class WebSocketServer extends EventEmitter {
     ws._protocol = protocol;
     ws._server = this;
     this._stats.join(ws);
+    this._heartbeat.watch(ws);
     if (usesStream) readStream(socket, head);
     if (this.clients) this.clients.add(ws);
     ws.emit('open');

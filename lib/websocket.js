@@ -7,6 +7,7 @@ const diagnostics = require('./diagnostics');
 const eventTarget = require('./event-target');
 const backpressure = require('./backpressure');
 const FrameSender = require('./frame-sender');
+const heartbeat = require('./heartbeat');
 const native = require('./native');
 const outgoing = require('./outgoing');
 const sender = require('./sender');
@@ -28,6 +29,7 @@ const {
   BINARY_TYPES,
   CLOSED,
   CLOSE_ABNORMAL,
+  CLOSE_GOING_AWAY,
   CLOSE_NO_STATUS,
   CLOSING,
   CONNECTING,
@@ -149,19 +151,6 @@ class WebSocket extends EventEmitter {
   /** The name of the extension that was negotiated, or ''. */
   get extensions() {
     return this._extensions;
-  }
-
-  /**
-   * Whether a byte has come from the peer since this was set to false. True
-   * at first; kept by native code, so that no 'pong' listener is needed.
-   */
-  get isAlive() {
-    return this._handle === -1 ? this._isAlive : native.isAlive(this._handle);
-  }
-
-  set isAlive(value) {
-    this._isAlive = Boolean(value);
-    if (this._handle !== -1) native.setAlive(this._handle, this._isAlive);
   }
 
   /** Whether pause() was called and resume() was not. */
@@ -498,9 +487,10 @@ class WebSocket extends EventEmitter {
 
   /** What native code has noticed: see WSU_NOTICE_*. */
   _onNotice(notices) {
-    const { DEFLATED, DRAIN, FINISH, OUTPUT, PROGRESS, ROOM } =
+    const { DEFLATED, DRAIN, EXPIRED, FINISH, OUTPUT, PROGRESS, ROOM, SWEPT } =
       native.constants;
 
+    if (notices & EXPIRED) this.close(CLOSE_GOING_AWAY);
     if (notices & OUTPUT) writeOutput(this, true);
     if (notices & FINISH) this._endSocket();
     if (notices & ROOM && !this._isPaused) this._socket.resume();
@@ -509,6 +499,7 @@ class WebSocket extends EventEmitter {
       if (notices & DRAIN && !this._isStream) this._socket.emit('drain');
     } finally {
       if (notices & PROGRESS) sender.onProgress(this);
+      if (notices & SWEPT) this._server._heartbeat.report(this._server);
     }
   }
 
@@ -586,5 +577,6 @@ READY_STATES.forEach((name, value) => {
 });
 
 eventTarget.install(WebSocket);
+heartbeat.install(WebSocket);
 
 module.exports = WebSocket;

@@ -10,6 +10,7 @@
 #include "cork.h"
 #include "env.h"
 #include "events.h"
+#include "heartbeat.h"
 #include "stats.h"
 #include "stream.h"
 #include "tables.h"
@@ -450,6 +451,10 @@ NAPI_MODULE_INIT() {
       {"setNoDelay", set_nodelay},
       {"setKeepAlive", set_keepalive},
       {"reportProgress", report_progress},
+      {"newBeats", wsu_call_new_beats},
+      {"takeBeats", wsu_call_take_beats},
+      {"setHeartbeat", wsu_call_set_heartbeat},
+      {"latency", wsu_call_latency},
       {"negotiate", wsu_call_negotiate},
       {"useDeflate", wsu_call_use_deflate},
       {"deflate", wsu_call_deflate},

@@ -144,6 +144,8 @@ static napi_value make_constants(napi_env napi) {
   WSU_TRY(napi, set_number(napi, constants, "FINISH", WSU_NOTICE_FINISH));
   WSU_TRY(napi, set_number(napi, constants, "ROOM", WSU_NOTICE_ROOM));
   WSU_TRY(napi, set_number(napi, constants, "DEFLATED", WSU_NOTICE_DEFLATED));
+  WSU_TRY(napi, set_number(napi, constants, "EXPIRED", WSU_NOTICE_EXPIRED));
+  WSU_TRY(napi, set_number(napi, constants, "SWEPT", WSU_NOTICE_SWEPT));
   WSU_TRY(napi, set_number(napi, constants, "AUTO_PONG", WSU_AUTO_PONG));
   WSU_TRY(napi, set_number(napi, constants, "IS_CLIENT", WSU_IS_CLIENT));
   WSU_TRY(napi, set_number(napi, constants, "SKIP_UTF8_VALIDATION",

@@ -244,6 +244,18 @@ void wsu_connection_end(wsu_connection_t *connection) {
   wsu_message_reset(&connection->message);
 }
 
+int wsu_connection_ping(wsu_connection_t *connection, const uint8_t *payload,
+                        size_t len) {
+  return queue_control(connection, WSU_OPCODE_PING, payload, len);
+}
+
+bool wsu_connection_is_in_message(const wsu_connection_t *connection) {
+  const wsu_decoder_t *decoder = &connection->decoder;
+
+  return decoder->frame.opcode < WSU_OPCODE_CLOSE &&
+         (decoder->message_opcode != 0 || decoder->remaining > 0);
+}
+
 bool wsu_connection_is_pong_limit_near(const wsu_connection_t *connection) {
   uint32_t limit = connection->options.max_pending_pongs;
 

@@ -145,6 +145,16 @@ void wsu_connection_end(wsu_connection_t *connection);
 void wsu_connection_limit_closing(wsu_connection_t *connection, uint64_t now);
 
 /*
+ * Puts a ping (RFC 6455, 5.5.2) of our own into the output; `len` is at most
+ * 125. Returns 0 or WSU_ERR_OUT_OF_MEMORY.
+ */
+int wsu_connection_ping(wsu_connection_t *connection, const uint8_t *payload,
+                        size_t len);
+
+/* Whether the last bytes that came belong to a message that goes on. */
+bool wsu_connection_is_in_message(const wsu_connection_t *connection);
+
+/*
  * Whether one more automatic pong would end in WSU_EVENT_TERMINATE. A transport
  * tries to send the output then, so that only pongs count that the peer does
  * not read.

@@ -71,7 +71,8 @@ void wsu_loop_request_turn(wsu_loop_t *loop) {
 
 static bool needs_turn(const wsu_loop_t *loop) {
   return !loop->is_closing &&
-         (loop->has_work || !wsu_queue_is_empty(&loop->ready));
+         (loop->has_work || !wsu_queue_is_empty(&loop->ready) ||
+          wsu_heartbeat_is_asked(&loop->heartbeat));
 }
 
 static void run_turn(wsu_loop_t *loop) {
@@ -80,6 +81,8 @@ static void run_turn(wsu_loop_t *loop) {
   loop->in_turn = true;
   loop->has_work = false;
   process_ready(loop);
+  if (loop->has_polled)
+    wsu_heartbeat_sweep(loop);
   loop->owner->on_turn(loop->data);
   flush_dirty(loop);
   loop->owner->on_turn_end(loop->data);
@@ -103,10 +106,16 @@ void wsu_loop_run_turn(wsu_loop_t *loop) {
 
 static void on_prepare(uv_prepare_t *handle) {
   wsu_loop_run_turn(handle->data);
+  wsu_heartbeat_before_poll(handle->data);
 }
 
 static void on_check(uv_check_t *handle) {
-  wsu_loop_run_turn(handle->data);
+  wsu_loop_t *loop = handle->data;
+
+  wsu_heartbeat_after_poll(loop);
+  loop->has_polled = true;
+  wsu_loop_run_turn(loop);
+  loop->has_polled = false;
 }
 
 static void on_timer(uv_timer_t *handle);
@@ -171,11 +180,14 @@ static void on_handle_close(uv_handle_t *handle) {
     return;
   free(loop->buffer);
   loop->buffer = NULL;
+  wsu_heartbeat_free(loop);
   loop->owner->on_loop_close(loop->data);
 }
 
 int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
                   const wsu_loop_owner_t *owner, void *data) {
+  uv_timer_t *heartbeat;
+
   *loop = (wsu_loop_t){.uv = uv, .owner = owner, .data = data};
   wsu_queue_init(&loop->ready);
   wsu_queue_init(&loop->dirty);
@@ -187,13 +199,15 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
   loop->check = malloc(uv_handle_size(UV_CHECK));
   loop->idle = malloc(uv_handle_size(UV_IDLE));
   loop->timer = malloc(uv_handle_size(UV_TIMER));
+  heartbeat = malloc(uv_handle_size(UV_TIMER));
   loop->buffer = malloc(WSU_RECEIVE_SIZE);
   if (loop->prepare == NULL || loop->check == NULL || loop->idle == NULL ||
-      loop->timer == NULL || loop->buffer == NULL) {
+      loop->timer == NULL || heartbeat == NULL || loop->buffer == NULL) {
     free(loop->prepare);
     free(loop->check);
     free(loop->idle);
     free(loop->timer);
+    free(heartbeat);
     free(loop->buffer);
     return UV_ENOMEM;
   }
@@ -203,11 +217,14 @@ int wsu_loop_init(wsu_loop_t *loop, uv_loop_t *uv,
   (void)uv_check_init(uv, loop->check);
   (void)uv_idle_init(uv, loop->idle);
   (void)uv_timer_init(uv, loop->timer);
+  (void)uv_timer_init(uv, heartbeat);
   loop->prepare->data = loop;
   loop->check->data = loop;
   loop->idle->data = loop;
   loop->timer->data = loop;
-  loop->handles = 4;
+  heartbeat->data = loop;
+  loop->handles = 5;
+  wsu_heartbeat_init(loop, heartbeat);
   (void)uv_prepare_start(loop->prepare, on_prepare);
   (void)uv_check_start(loop->check, on_check);
   uv_unref((uv_handle_t *)loop->prepare);
@@ -225,4 +242,5 @@ void wsu_loop_close(wsu_loop_t *loop) {
   uv_close((uv_handle_t *)loop->check, on_handle_close);
   uv_close((uv_handle_t *)loop->idle, on_handle_close);
   uv_close((uv_handle_t *)loop->timer, on_handle_close);
+  uv_close((uv_handle_t *)loop->heartbeat.timer, on_handle_close);
 }

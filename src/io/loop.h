@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "connection.h"
+#include "heartbeat.h"
 #include "queue.h"
 #include "stats.h"
 
@@ -59,12 +60,14 @@ typedef struct wsu_loop {
   wsu_queue_t timed; /* connections with a deadline */
   wsu_queue_t gone;  /* connections that libuv has let go of during a turn */
   wsu_stats_t stats; /* of connections that belong to no server */
+  wsu_heartbeat_t heartbeat;
   uint64_t timer_due;
   unsigned works;   /* on threads: see work.h */
   unsigned closing; /* connections between uv_close and its callback */
-  unsigned handles; /* of the four above, those not closed yet */
+  unsigned handles; /* of the four above and one more, those not closed yet */
   bool has_work;    /* the owner wants a turn before the next poll */
   bool in_turn;
+  bool has_polled; /* the turn is behind a poll */
   bool is_closing;
 } wsu_loop_t;
 

@@ -160,6 +160,9 @@ void wsu_stream_written(wsu_transport_t *transport, size_t len) {
   if (len > transport->unwritten)
     len = transport->unwritten;
   transport->unwritten -= len;
+  /* A peer that takes what was sent long ago is alive, if it is slow. */
+  if (transport->is_blocked)
+    wsu_transport_hear(transport);
   wsu_transport_sent(transport, len);
   if (transport->unwritten > 0)
     return;

@@ -122,6 +122,8 @@ static void process(wsu_transport_t *transport) {
   bool is_readable = tcp->is_readable;
 
   if (tcp->is_writable) {
+    /* A peer that takes what was sent long ago is alive, if it is slow. */
+    wsu_transport_hear(transport);
     tcp->is_writable = false;
     transport->is_blocked = false;
     wsu_transport_flush(transport);

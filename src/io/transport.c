@@ -15,12 +15,14 @@ void wsu_transport_init(wsu_transport_t *transport, wsu_loop_t *loop,
   wsu_queue_init(&transport->ready);
   wsu_queue_init(&transport->dirty);
   wsu_queue_init(&transport->timed);
+  wsu_liveness_init(&transport->liveness, wsu_heartbeat_now(loop));
   wsu_connection_init(&transport->connection, options);
 }
 
 void wsu_transport_release(wsu_transport_t *transport) {
   wsu_connection_free(&transport->connection);
   wsu_buffer_free(&transport->input);
+  wsu_beats_release(transport->beats);
 }
 
 void wsu_transport_bury(wsu_transport_t *transport) {
@@ -51,6 +53,7 @@ void wsu_transport_terminate(wsu_transport_t *transport, wsu_cause_t cause) {
   wsu_queue_remove(&transport->ready);
   wsu_queue_remove(&transport->dirty);
   wsu_loop_forget_deadline(transport->loop, transport);
+  wsu_heartbeat_forget(transport);
   transport->loop->closing++;
   transport->ops->close(transport);
 }
@@ -85,6 +88,22 @@ static void keep_input(wsu_transport_t *transport, const uint8_t *bytes,
   wsu_buffer_free(&later);
 }
 
+/* Hands an event to the owner, unless it is the answer to a heartbeat. */
+static void report(wsu_transport_t *transport, const wsu_event_t *event) {
+  const wsu_connection_t *connection = &transport->connection;
+  wsu_liveness_t *liveness = &transport->liveness;
+
+  if (event->kind == WSU_EVENT_PONG &&
+      wsu_liveness_pong(liveness, uv_hrtime(), connection->control,
+                        event->length)) {
+    transport->stats->counters[WSU_STAT_PONGS_RECEIVED]++;
+    return;
+  }
+  if (event->kind == WSU_EVENT_MESSAGE)
+    wsu_liveness_use(liveness, wsu_heartbeat_now(transport->loop));
+  transport->loop->owner->on_event(transport, event);
+}
+
 void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
                            size_t len) {
   wsu_connection_t *connection = &transport->connection;
@@ -95,18 +114,22 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
     transport->received += len;
     transport->stats->counters[WSU_STAT_WIRE_RECEIVED] += len;
     transport->active_at = uv_now(transport->loop->uv);
+    wsu_transport_hear(transport);
   }
   do {
     size_t consumed = wsu_connection_receive(connection, bytes, len, &event);
 
     switch (event.kind) {
     case WSU_EVENT_NONE:
+      if (len > 0 && wsu_connection_is_in_message(connection))
+        wsu_liveness_use(&transport->liveness,
+                         wsu_heartbeat_now(transport->loop));
       return;
     case WSU_EVENT_TERMINATE:
       wsu_transport_terminate(transport, WSU_CAUSE_PONG_LIMIT);
       return;
     default:
-      transport->loop->owner->on_event(transport, &event);
+      report(transport, &event);
     }
     bytes += consumed;
     len -= consumed;
@@ -278,9 +301,16 @@ void wsu_transport_close(wsu_transport_t *transport, uint16_t code,
   wsu_transport_flush(transport);
 }
 
+/* Time in which nothing is read from the peer does not count against it. */
+static void suspend_heartbeat(wsu_transport_t *transport) {
+  wsu_heartbeat_suspend(transport,
+                        transport->is_paused || transport->holds != 0);
+}
+
 void wsu_transport_hold(wsu_transport_t *transport, int hold) {
   transport->holds |= (uint8_t)hold;
   transport->is_resumed = false;
+  suspend_heartbeat(transport);
   if (!transport->is_closing)
     transport->ops->wait(transport);
 }
@@ -292,6 +322,7 @@ void wsu_transport_release_hold(wsu_transport_t *transport, int hold) {
   if (transport->holds != 0)
     return;
   transport->is_resumed = true;
+  suspend_heartbeat(transport);
   wsu_transport_process_later(transport);
   if (!transport->is_closing)
     transport->ops->wait(transport);
@@ -304,6 +335,7 @@ void wsu_transport_limit_hold(wsu_transport_t *transport) {
 
 void wsu_transport_pause(wsu_transport_t *transport, bool is_paused) {
   transport->is_paused = is_paused;
+  suspend_heartbeat(transport);
   if (!is_paused)
     wsu_transport_process_later(transport);
   transport->ops->wait(transport);

@@ -16,6 +16,8 @@
 #include <sys/uio.h>
 
 #include "connection.h"
+#include "heartbeat.h"
+#include "liveness.h"
 #include "loop.h"
 #include "queue.h"
 #include "stats.h"
@@ -41,7 +43,9 @@ enum {
   WSU_NOTICE_OUTPUT = 4,   /* streams: take the output with wsu_stream_take() */
   WSU_NOTICE_FINISH = 8,   /* nothing follows the output: streams end now */
   WSU_NOTICE_ROOM = 16,    /* streams: the input is used up, go on */
-  WSU_NOTICE_DEFLATED = 32 /* the owner's: a thread has sent a message */
+  WSU_NOTICE_DEFLATED = 32, /* the owner's: a thread has sent a message */
+  WSU_NOTICE_EXPIRED = 64,  /* idle or too old: it has to be closed */
+  WSU_NOTICE_SWEPT = 128    /* a sweep has changed `beats` */
 };
 
 /* Why nothing behind an event is received: see wsu_transport_hold(). */
@@ -85,6 +89,8 @@ struct wsu_transport {
   wsu_queue_t dirty;  /* in loop->dirty */
   wsu_queue_t timed;  /* in loop->timed */
   wsu_buffer_t input; /* bytes that wait for a turn */
+  wsu_liveness_t liveness;
+  wsu_beats_t *beats; /* where its heartbeat is counted; NULL: nowhere */
   uint64_t received;  /* bytes of the peer that were decoded */
   uint64_t sent;      /* bytes that were taken for good */
   size_t unwritten;   /* streams: bytes that were taken, but not yet for good */
@@ -94,15 +100,16 @@ struct wsu_transport {
   int32_t corked_first; /* the owner's, three of them; -1, 0 and 0 at first */
   int32_t corked_last;
   uint32_t corked_len;
-  uint8_t notices; /* the owner's: WSU_NOTICE_* that it has not looked at */
-  bool is_blocked; /* nothing more is taken now */
+  uint8_t notices;    /* the owner's: WSU_NOTICE_* that it has not looked at */
+  bool has_heartbeat; /* and is counted as alive in `beats` */
+  bool is_blocked;    /* nothing more is taken now */
   bool is_paused;
   uint8_t holds;   /* WSU_HOLD_*: what was received is still at work */
   bool is_resumed; /* it is through, and may have left an error to report */
   bool awaits_listener; /* the owner's: its first message is to be held */
   bool is_shut;         /* our end of the bytes was announced */
   bool is_closing;      /* nothing may be done any more */
-  bool is_alive;        /* set whenever a byte arrives; the owner clears it */
+  bool is_alive;        /* set by each byte; cleared by the owner or a ping */
   bool reports_progress;
   bool reports_drain;
 };
@@ -198,6 +205,11 @@ void wsu_transport_release(wsu_transport_t *transport);
 /* Takes `len` bytes of the peer through the decoder. */
 void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
                            size_t len);
+
+/* The peer has given a sign of life. */
+static inline void wsu_transport_hear(wsu_transport_t *transport) {
+  wsu_liveness_hear(&transport->liveness, wsu_heartbeat_now(transport->loop));
+}
 
 /* Whether wsu_transport_receive_input() has something to do. */
 static inline bool wsu_transport_has_input(const wsu_transport_t *transport) {

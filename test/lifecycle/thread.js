@@ -17,7 +17,7 @@ const { task, packageRoot } = workerData;
 function serveEcho() {
   const { WebSocketServer } = require(packageRoot);
   const server = http.createServer();
-  const wss = new WebSocketServer({ server });
+  const wss = new WebSocketServer({ server, heartbeat: true });
   wss.on('connection', echo);
   server.listen(0, '127.0.0.1', () => {
     parentPort.postMessage(server.address().port);

@@ -441,6 +441,44 @@ TEST(
   close_peer(peer);
 }
 
+TEST("a ping of our own is queued whole") {
+  peer_t *peer = open_with(&SERVER);
+  test_bytes_t payload = hex("6162");
+
+  CHECK_EQ(wsu_connection_ping(&peer->connection, payload.data, payload.len),
+           0);
+  check_output(peer, "89 02 6162");
+  CHECK_EQ(peer->connection.pending_pongs, 0);
+  close_peer(peer);
+}
+
+TEST("bytes belong to a message that goes on, or to none") {
+  static const struct {
+    const char *bytes;
+    bool is_in_message;
+  } rows[] = {
+      {"", false},
+      {"81", false},
+      {"82 84 00000000 6161", true},
+      {"82 82 00000000 6161", false},
+      {"02 82 00000000 6161", true},
+      {"02 82 00000000 6161 80 80 00000000", false},
+      {"02 82 00000000 6161 8a 80 00000000", false},
+      {"8a 82 00000000 61", false},
+  };
+
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    peer_t *peer = open_with(&SERVER);
+    test_bytes_t bytes = hex(rows[i].bytes);
+
+    test_about(rows[i].bytes, i);
+    trace_receive(&peer->trace, &peer->connection, bytes.data, bytes.len);
+    CHECK_EQ(wsu_connection_is_in_message(&peer->connection),
+             rows[i].is_in_message);
+    close_peer(peer);
+  }
+}
+
 int main(void) {
   return test_run();
 }

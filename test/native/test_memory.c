@@ -2,6 +2,7 @@
  * What happens when memory runs out. Linked with -Wl,--wrap=realloc: the core
  * allocates with realloc() alone, so each of its allocations comes here.
  */
+#include "agenda.h"
 #include "connection.h"
 
 #include "stream.h"
@@ -165,6 +166,28 @@ TEST("room that consumed bytes have left needs no memory") {
   fail_calls(0, 0);
   CHECK_BYTES(wsu_buffer_bytes(&buffer), wsu_buffer_length(&buffer), bytes);
   wsu_buffer_free(&buffer);
+}
+
+TEST("an agenda that finds no memory keeps what is in it") {
+  wsu_liveness_t members[65];
+  wsu_agenda_t agenda;
+
+  wsu_agenda_init(&agenda);
+  for (int i = 0; i < 65; i++)
+    wsu_liveness_init(&members[i], 1);
+  fail_calls(1, 1);
+  CHECK(!wsu_agenda_put(&agenda, &members[0], 5));
+  CHECK(!wsu_agenda_has(&members[0]));
+  fail_calls(2, 2);
+  for (int i = 0; i < 64; i++)
+    CHECK(wsu_agenda_put(&agenda, &members[i], 5));
+  CHECK(!wsu_agenda_put(&agenda, &members[64], 5));
+  CHECK(!wsu_agenda_has(&members[64]));
+  CHECK(wsu_agenda_put(&agenda, &members[0], 7));
+  CHECK(wsu_agenda_put(&agenda, &members[64], 9));
+  fail_calls(0, 0);
+  CHECK_EQ(agenda.count, 65);
+  wsu_agenda_free(&agenda);
 }
 
 TEST("messages in one piece and control frames need no memory") {

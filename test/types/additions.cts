@@ -11,6 +11,9 @@ const options: WebSocket.ServerOptions = {
   highWaterMark: 1024,
   maxBackpressure: 0,
   holdUntilListening: true,
+  heartbeat: true,
+  idleTimeout: 60000,
+  maxLifetime: 0,
   maxBufferedChunks: 0,
   maxFragments: 0,
   maxPendingAutoPongs: 10,
@@ -42,12 +45,25 @@ wss.on('connection', (ws) => {
   const wasAlive: boolean = ws.isAlive;
   if (!wasAlive) ws.terminate();
   ws.isAlive = false;
+  const latency: number = ws.latency;
+  ws.heartbeat(latency < 100);
+  ws.heartbeat({ interval: 1000 });
   ws.binaryType = 'blob';
   ws.close(1000, new Uint8Array(1));
   const send: WebSocket.SendOptions = { binary: false };
   const isUnder: boolean = ws.send('foo', send);
   if (!isUnder) ws.once('drain', () => ws.resume());
   ws.on('dropped', (data, isBinary: boolean) => console.log(data, isBinary));
+});
+
+const times: WebSocket.HeartbeatOptions = { interval: 5000, timeout: 5000 };
+new WebSocket.Server({ port: 0, heartbeat: times });
+wss.on('heartbeat', function ({ alive, pinged, terminated }) {
+  const sum: number = alive + pinged + terminated;
+  console.log(this.clients.size, sum);
+});
+wss.prependOnceListener('heartbeat', (counts: WebSocket.HeartbeatCounts) => {
+  console.log(counts.alive);
 });
 
 const frame: Buffer[] = WebSocket.Sender.frame('foo', {

@@ -9,6 +9,8 @@ import ws, {
   extension,
   subprotocol,
   type FrameOptions,
+  type HeartbeatCounts,
+  type HeartbeatOptions,
   type SendOptions,
   type ServerStats,
   type ShutdownOptions,
@@ -30,6 +32,9 @@ const goodbye: ShutdownOptions = { code: 1001 };
 const result: Promise<ShutdownResult> = wss.shutdown(goodbye);
 const stats: ServerStats = wss.stats();
 console.log(result, stats.pings.sent);
+const heartbeat: HeartbeatOptions = { timeout: 1 };
+const counts: HeartbeatCounts = { alive: 1, pinged: 1, terminated: 0 };
+console.log(heartbeat, counts);
 const frameOptions: FrameOptions = { opcode: 2 };
 const frame: Buffer[] = Sender.frame(Buffer.alloc(1), frameOptions);
 const type: keyof WebSocketEventMap = 'message';

@@ -10,6 +10,10 @@ new WebSocket.Server({ port: 0, transport: 'carrier pigeon' });
 new WebSocket.Server({ port: 0, maxFragments: '16' });
 // @ts-expect-error There is no such policy.
 new WebSocket.Server({ port: 0, onBackpressure: 'wait' });
+// @ts-expect-error The heartbeat has two times.
+new WebSocket.Server({ port: 0, heartbeat: 30000 });
+// @ts-expect-error There is no such time.
+new WebSocket.Server({ port: 0, heartbeat: { every: 30000 } });
 // @ts-expect-error There is no such option.
 new WebSocket.Server({ port: 0, maxPigeons: 1 });
 // @ts-expect-error It is true or false.
@@ -39,6 +43,10 @@ wss.on('connection', (ws, request) => {
   ws.readyState = WebSocket.OPEN;
   // @ts-expect-error It cannot be set either.
   ws.isPaused = true;
+  // @ts-expect-error It is measured.
+  ws.latency = 1;
+  // @ts-expect-error It has to be told.
+  ws.heartbeat();
   // @ts-expect-error It is true or false.
   ws.isAlive = 'yes';
   // @ts-expect-error There is no such type.
