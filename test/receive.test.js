@@ -504,6 +504,7 @@ describe('A received ping', () => {
         rsv: 0,
         opcode: 0xa,
         masked: false,
+        lengthBits: 7,
         payload,
       });
     });

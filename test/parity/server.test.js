@@ -46,9 +46,12 @@ const MODES = {
 
 /** Options that `ws` does not have. */
 const ADDED_OPTIONS = [
+  'heartbeat',
   'highWaterMark',
   'holdUntilListening',
+  'idleTimeout',
   'maxBackpressure',
+  'maxLifetime',
   'onBackpressure',
   'transport',
 ];
