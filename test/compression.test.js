@@ -8,8 +8,6 @@ const { spawn } = require('node:child_process');
 const path = require('node:path');
 const { MessageChannel } = require('node:worker_threads');
 
-const { WebSocket: WsClient } = require('ws');
-
 const { isWs } = require('./helpers/implementation');
 const {
   Deflater,
@@ -24,33 +22,19 @@ const {
   sample,
 } = require('./helpers/deflate');
 const { once, record } = require('./helpers/events');
-const { isTls } = require('./helpers/http-server');
 const { RawClient, upgradeRequest } = require('./helpers/raw-client');
 const {
   closeServers,
   createConnection,
   createServer,
 } = require('./helpers/server');
-const { PRE_SHARED } = require('./helpers/tls');
+const { connectWs } = require('./helpers/ws-client');
 
 const SIZES = [0, 1, 125, 126, 1024, 16383, 16384, 16385, 65536, 300000];
 const RSV1 = 4;
 
 function echo(ws) {
   ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }));
-}
-
-/** A client of `ws`. */
-async function connectWs(server, perMessageDeflate) {
-  const client = new WsClient(
-    `${isTls ? 'wss' : 'ws'}://127.0.0.1:${server.target}`,
-    {
-      perMessageDeflate: { threshold: 0, ...perMessageDeflate },
-      ...(isTls ? PRE_SHARED.client : {}),
-    },
-  );
-  await once(client, 'open');
-  return client;
 }
 
 afterEach(closeServers);
@@ -77,7 +61,7 @@ describe('Compressed messages', () => {
               threshold: 0,
             },
           });
-          const client = await connectWs(server);
+          const { client } = await connectWs(server);
           assert.strictEqual(client.extensions, OFFER);
           for (const size of SIZES) {
             for (const kind of ['random', 'words', 'text']) {

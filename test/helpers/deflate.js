@@ -7,7 +7,7 @@ const zlib = require('node:zlib');
 
 const { Random } = require('./random-traffic');
 
-const { Z_SYNC_FLUSH } = zlib.constants;
+const { Z_MIN_CHUNK: MIN_CHUNK, Z_SYNC_FLUSH } = zlib.constants;
 
 /** What ends a flushed block, and is left out of a message. */
 const TAIL = Buffer.from('0000ffff', 'hex');
@@ -66,11 +66,15 @@ class Context {
     this.failed.catch(() => {});
   }
 
-  /** @returns {Promise<Buffer>} what comes out for `bytes` and a flush */
-  run(bytes) {
+  /**
+   * @param {Buffer} bytes
+   * @param {number} [flush] one of zlib's kinds
+   * @returns {Promise<Buffer>} what comes out for them, and came before them
+   */
+  run(bytes, flush = Z_SYNC_FLUSH) {
     const done = new Promise((resolve) => {
       this.stream.write(bytes);
-      this.stream.flush(Z_SYNC_FLUSH, () => {
+      this.stream.flush(flush, () => {
         resolve(Buffer.concat(this.pieces.splice(0)));
       });
     });
@@ -90,6 +94,16 @@ class Deflater extends Context {
     const bytes = await this.run(Buffer.from(message));
     return bytes.subarray(0, bytes.length - TAIL.length);
   }
+
+  /** Goes on with another level and strategy. */
+  change(level, strategy) {
+    return new Promise((resolve, reject) => {
+      this.stream.params(level, strategy, (err) => {
+        if (err) reject(err);
+        else resolve();
+      });
+    });
+  }
 }
 
 /** Inflates the messages of a connection. */
@@ -103,6 +117,65 @@ class Inflater extends Context {
   inflate(bytes) {
     return this.run(Buffer.concat([bytes, TAIL]));
   }
+}
+
+/**
+ * Inflates the messages of a connection, and nothing that refers to bytes
+ * outside of a window. zlib itself looks no closer than its output buffer is
+ * large, which is why that has the smallest size here.
+ */
+class StrictInflater {
+  /**
+   * @param {number} windowBits 8 to 15
+   * @param {boolean} takesOver whether messages may refer to those before
+   */
+  constructor(windowBits, takesOver) {
+    this.windowBits = windowBits;
+    this.takesOver = takesOver;
+    this.window = Buffer.alloc(0);
+  }
+
+  /**
+   * @param {Buffer} bytes
+   * @returns {Buffer}
+   * @throws {Error} zlib's
+   */
+  inflate(bytes) {
+    const message = inflate(bytes, {
+      windowBits: this.windowBits,
+      chunkSize: MIN_CHUNK,
+      dictionary: this.window.length > 0 ? this.window : undefined,
+    });
+    if (this.takesOver) {
+      this.window = Buffer.concat([this.window, message]).subarray(
+        -(1 << this.windowBits),
+      );
+    }
+    return message;
+  }
+}
+
+/**
+ * What a message stands for, whose blocks go on after one with BFINAL set
+ * (RFC 7692, 7.2.3.4).
+ *
+ * @param {Buffer} bytes
+ * @returns {Buffer}
+ * @throws {Error} zlib's
+ */
+function inflateAll(bytes) {
+  let rest = Buffer.concat([bytes, TAIL]);
+  let message = Buffer.alloc(0);
+  while (rest.length > 0) {
+    const { buffer, engine } = zlib.inflateRawSync(rest, {
+      dictionary: message.length > 0 ? message.subarray(-32768) : undefined,
+      finishFlush: Z_SYNC_FLUSH,
+      info: true,
+    });
+    message = Buffer.concat([message, buffer]);
+    rest = rest.subarray(engine.bytesWritten);
+  }
+  return message;
 }
 
 /**
@@ -199,10 +272,12 @@ module.exports = {
   Inflater,
   NO_TAKEOVER,
   OFFER,
+  StrictInflater,
   TAIL,
   bomb,
   deflate,
   inflate,
+  inflateAll,
   offering,
   readMessage,
   sample,
