@@ -1,7 +1,9 @@
 /*
  * Encodes messages one after the other and inflates them again. The input: 1
- * byte, whose low 3 bits are window bits, less 8, and bit 3 context takeover,
- * then the message, which is encoded whole, and then in two fragments.
+ * byte, whose low 3 bits are window bits, less 8, bit 3 context takeover, and
+ * the others how often the rest is repeated, so that a small input can fill a
+ * history. That is the message, which is encoded whole, and then in two
+ * fragments.
  */
 #include "encoder.h"
 
@@ -61,12 +63,29 @@ static void check(const peers_t *peers, const uint8_t *bytes, size_t first,
   wsu_buffer_free(&output);
 }
 
+/* The copies differ in a byte, which ends what they have in common. */
+static uint8_t *repeat(const uint8_t *bytes, size_t len, size_t times) {
+  uint8_t *message = malloc(len * times);
+
+  expect(message != NULL);
+  for (size_t i = 0; i < times; i++) {
+    memcpy(message + i * len, bytes, len);
+    message[i * len + i * 7 % len] ^= (uint8_t)i;
+  }
+  return message;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   peers_t peers;
+  size_t times;
+  uint8_t *message;
   int window_bits;
 
-  if (size < 2 || size > WSU_ENCODER_MESSAGE_MAX)
+  if (size < 2 || size - 1 > WSU_ENCODER_MESSAGE_MAX)
     return 0;
+  times = 1 + (data[0] >> 4);
+  if (times > WSU_ENCODER_MESSAGE_MAX / (size - 1))
+    times = WSU_ENCODER_MESSAGE_MAX / (size - 1);
   window_bits = 8 + (data[0] & 7);
   peers.encoder = malloc(sizeof(*peers.encoder));
   peers.window = (wsu_encoder_window_t){
@@ -79,13 +98,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   expect(peers.encoder != NULL && peers.window.history != NULL &&
          peers.decompressor != NULL);
   wsu_encoder_init(peers.encoder);
-  data++;
-  size--;
+  message = repeat(data + 1, size - 1, times);
+  size = (size - 1) * times;
   for (int i = 0; i < 3; i++) {
-    check(&peers, data, 0, size);
+    check(&peers, message, 0, size);
     if (size > 1)
-      check(&peers, data, size / 2, size);
+      check(&peers, message, size / 2, size);
   }
+  free(message);
   wsu_decompressor_free(peers.decompressor);
   free(peers.window.history);
   free(peers.encoder);
