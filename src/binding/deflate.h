@@ -57,6 +57,9 @@ typedef struct wsu_deflate {
   wsu_queue_t used;                 /* in the pool's list, with a compressor */
   uint64_t used_at;                 /* ms */
   wsu_buffer_t collected;           /* of a message that a thread compresses */
+  uint64_t inflated_at;             /* ms; bytes on the loop since then: */
+  size_t inflated_from;             /* compressed */
+  size_t inflated_to;               /* what they stand for */
 } wsu_deflate_t;
 
 /* NULL if the connection has no compression. */

@@ -10,8 +10,13 @@
 /* Compressed bytes that are inflated between two looks at what came out. */
 #define PIECE_SIZE 2048u
 
-/* Bytes of a message that come out on the loop; the rest does on a thread. */
+/*
+ * What is inflated on the loop for a connection before the loop has gone on:
+ * bytes that come out, and bytes that go in, of which blocks without content
+ * take the most time, 3 ms. The rest is for a thread.
+ */
 #define LOOP_OUTPUT_MAX (256u * 1024u)
+#define LOOP_INPUT_MAX (64u * 1024u)
 
 /* What inflates the messages of a connection; NULL: there is no memory. */
 static wsu_decompressor_t *take_decompressor(wsu_env_t *env,
@@ -30,11 +35,15 @@ static wsu_decompressor_t *take_decompressor(wsu_env_t *env,
                          deflate->agreed.client_max_window_bits, true);
 }
 
-/* `deflate` is NULL if its connection is gone. */
+/*
+ * `deflate` is NULL if its connection is gone. A message that was given up
+ * leaves a decompressor that is of no use to another connection.
+ */
 static void give_decompressor(wsu_env_t *env, wsu_deflate_t *deflate,
                               wsu_decompressor_t *decompressor,
                               bool is_shared) {
-  if (is_shared && env->deflate.decompressor == NULL)
+  if (is_shared && env->deflate.decompressor == NULL &&
+      wsu_decompressor_is_idle(decompressor))
     env->deflate.decompressor = decompressor;
   else if (!is_shared && deflate != NULL)
     deflate->decompressor = decompressor;
@@ -196,24 +205,45 @@ static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
   return true;
 }
 
-/* Inflates pool->compressed, as far as the loop should. */
-static int inflate_some(wsu_deflate_pool_t *pool,
-                        wsu_decompressor_t *decompressor, size_t max_output) {
-  wsu_buffer_t *input = &pool->compressed;
-  bool ends;
+/* Whether the loop has time for more of a connection. */
+static bool has_time(wsu_env_t *env, wsu_deflate_t *deflate) {
+  uint64_t now = uv_now(env->loop.uv);
 
-  do {
+  if (deflate->inflated_at != now) {
+    deflate->inflated_at = now;
+    deflate->inflated_from = 0;
+    deflate->inflated_to = 0;
+  }
+  return deflate->inflated_from < LOOP_INPUT_MAX &&
+         deflate->inflated_to < LOOP_OUTPUT_MAX;
+}
+
+/*
+ * Inflates pool->compressed, as far as the loop should. Returns 0 or an error;
+ * `*ends` is whether that was all.
+ */
+static int inflate_some(wsu_env_t *env, wsu_deflate_t *deflate,
+                        wsu_decompressor_t *decompressor, size_t max_output,
+                        bool *ends) {
+  wsu_buffer_t *input = &env->deflate.compressed;
+  wsu_buffer_t *output = &env->deflate.inflated;
+
+  *ends = false;
+  while (!*ends && has_time(env, deflate)) {
     size_t len = wsu_buffer_length(input);
     size_t n = len < PIECE_SIZE ? len : PIECE_SIZE;
+    size_t before = wsu_buffer_length(output);
     int err;
 
-    ends = n == len;
-    err = wsu_decompress(decompressor, wsu_buffer_bytes(input), n, ends,
-                         max_output, &pool->inflated);
+    *ends = n == len;
+    err = wsu_decompress(decompressor, wsu_buffer_bytes(input), n, *ends,
+                         max_output, output);
     if (err)
       return err;
     input->start += n;
-  } while (!ends && wsu_buffer_length(&pool->inflated) < LOOP_OUTPUT_MAX);
+    deflate->inflated_from += n;
+    deflate->inflated_to += wsu_buffer_length(output) - before;
+  }
   return 0;
 }
 
@@ -226,12 +256,13 @@ static int inflate_message(wsu_env_t *env, wsu_transport_t *transport,
                           ? (size_t)limits->max_payload
                           : SIZE_MAX / 2;
   wsu_decompressor_t *decompressor = take_decompressor(env, deflate);
+  bool ends;
   int err;
 
   if (decompressor == NULL)
     return WSU_ERR_OUT_OF_MEMORY;
-  err = inflate_some(pool, decompressor, max_output);
-  if (err == 0 && wsu_buffer_length(&pool->compressed) > 0) {
+  err = inflate_some(env, deflate, decompressor, max_output, &ends);
+  if (err == 0 && !ends) {
     if (start_inflation(env, transport, decompressor, is_binary, max_output))
       return 0;
     err = WSU_ERR_OUT_OF_MEMORY;
