@@ -81,13 +81,15 @@ function sendCompressed(ws, data, opcode, fin, callback) {
   ws._unsentBytes += size;
   addJob(ws, async () => {
     const bytes = isBlob(data) ? await readBlob(data, callback) : data;
+    // Its memory may have been resized meanwhile.
+    const sizeNow = sizeOf(bytes);
 
     handOver(ws, size);
     if (refuseLate(ws, callback, READING_BLOB)) return;
-    if (size <= sender.CORK_PAYLOAD_MAX) {
-      deflateFrame(ws, bytes, size, opcode, fin, callback);
+    if (sizeNow <= sender.CORK_PAYLOAD_MAX) {
+      deflateFrame(ws, bytes, sizeNow, opcode, fin, callback);
     } else {
-      await deflateLater(ws, bytes, size, opcode, fin, callback);
+      await deflateLater(ws, bytes, sizeNow, opcode, fin, callback);
     }
   });
 }

@@ -231,6 +231,29 @@ describe('Large messages', () => {
   }
 });
 
+describe('What waits to be compressed', () => {
+  it('is as long as it is then, whatever it said before', async () => {
+    const { server } = await createConnection({ perMessageDeflate: true });
+    const { client, ws } = await server.open(offering(OFFER));
+    const inflater = new Inflater();
+    ws.send('x'.repeat(16000));
+    await readMessage(client, inflater);
+    for (const size of [2000, 100000]) {
+      for (const message of [Buffer.alloc(0), Buffer.from('foo')]) {
+        ws.send({
+          arrayBuffer: async () => Uint8Array.from(message).buffer,
+          size,
+          stream() {},
+          type: '',
+          [Symbol.toStringTag]: 'Blob',
+        });
+        const { payload } = await readMessage(client, inflater);
+        assert.strictEqual(payload.toString(), message.toString());
+      }
+    }
+  });
+});
+
 describe('The order of what is received', () => {
   it('is kept, whatever has to be inflated on a thread', async () => {
     const { server } = await createConnection({ perMessageDeflate: true });

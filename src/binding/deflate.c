@@ -339,8 +339,12 @@ static wsu_compressor_t *lend_compressor(wsu_env_t *env, wsu_deflate_t *deflate,
 static bool start_deflation(wsu_env_t *env, wsu_transport_t *transport,
                             uint32_t first, bool starts) {
   wsu_deflate_t *deflate = wsu_deflate_of(transport);
-  deflation_t *job = calloc(1, sizeof(*job));
+  deflation_t *job;
 
+  /* There is at least one byte, and room for the header before it. */
+  if (wsu_buffer_length(&deflate->collected) <= WSU_FRAME_HEADER_MAX)
+    return false;
+  job = calloc(1, sizeof(*job));
   if (job == NULL)
     return false;
   job->compressor = lend_compressor(env, deflate, &job->is_dedicated);
