@@ -189,7 +189,7 @@ describe('Messages of every size go to and fro, whole and in fragments', () => {
       const { client, answer } = await connectWs(server);
       assert.ok(answer.startsWith(OFFER), answer);
       const sent = ['random', 'words', 'text'].flatMap((kind) =>
-        [...SIZES, ...(kind === 'words' ? [MIB] : [])].map((size) => ({
+        [...SIZES, ...(kind === 'text' ? [] : [MIB])].map((size) => ({
           message: sample(kind, size, (7 * size) % MIB),
           binary: kind !== 'text',
         })),
