@@ -219,7 +219,8 @@ function sendDeflated(ws, data, size, first, starts) {
 
   if (typeof data === 'string') {
     cork.write(data, start + HEADER_MAX, size, 'utf8');
-  } else {
+  } else if (size > 0) {
+    // Transferred memory cannot be read at all.
     cork.set(toBytes(data), start + HEADER_MAX);
   }
   const end = native.deflate(ws._handle, start, size, first, starts);

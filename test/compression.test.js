@@ -252,6 +252,27 @@ describe('What waits to be compressed', () => {
       }
     }
   });
+
+  it('is empty if its memory was transferred meanwhile', async () => {
+    const { server } = await createConnection({
+      perMessageDeflate: { threshold: 0 },
+    });
+    const { client, ws } = await server.open(offering(OFFER));
+    const inflater = new Inflater();
+    const first = sample('words', 100000);
+    for (const size of [2000, 100000]) {
+      const message = new Uint8Array(size);
+      const { port1 } = new MessageChannel();
+      ws.send(first);
+      ws.send(message);
+      port1.postMessage(message, [message.buffer]);
+      port1.close();
+      for (const length of [first.length, 0]) {
+        const { payload } = await readMessage(client, inflater);
+        assert.strictEqual(payload.length, length);
+      }
+    }
+  });
 });
 
 describe('The order of what is received', () => {
