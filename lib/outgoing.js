@@ -46,6 +46,14 @@ async function readBlob(blob, callback) {
   }
 }
 
+/**
+ * What has waited as it is by now: its memory may have been resized, or
+ * transferred, and nothing can be read from that.
+ */
+function left(data) {
+  return sizeOf(data) > 0 ? data : EMPTY_BUFFER;
+}
+
 function refuse(ws, data, callback) {
   if (ws._readyState === CONNECTING) {
     throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
@@ -80,8 +88,7 @@ function sendCompressed(ws, data, opcode, fin, callback) {
   }
   ws._unsentBytes += size;
   addJob(ws, async () => {
-    const bytes = isBlob(data) ? await readBlob(data, callback) : data;
-    // Its memory may have been resized meanwhile.
+    const bytes = left(isBlob(data) ? await readBlob(data, callback) : data);
     const sizeNow = sizeOf(bytes);
 
     handOver(ws, size);
@@ -267,7 +274,7 @@ function sendLater(ws, data, opcode, fin, mask, callback) {
 
   ws._unsentBytes += size;
   addJob(ws, async () => {
-    const bytes = isBlob(data) ? await readBlob(data, callback) : data;
+    const bytes = left(isBlob(data) ? await readBlob(data, callback) : data);
 
     handOver(ws, size);
     if (refuseLate(ws, callback, READING_BLOB)) return;

@@ -219,8 +219,7 @@ function sendDeflated(ws, data, size, first, starts) {
 
   if (typeof data === 'string') {
     cork.write(data, start + HEADER_MAX, size, 'utf8');
-  } else if (size > 0) {
-    // Transferred memory cannot be read at all.
+  } else {
     cork.set(toBytes(data), start + HEADER_MAX);
   }
   const end = native.deflate(ws._handle, start, size, first, starts);

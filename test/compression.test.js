@@ -253,26 +253,42 @@ describe('What waits to be compressed', () => {
     }
   });
 
-  it('is empty if its memory was transferred meanwhile', async () => {
-    const { server } = await createConnection({
-      perMessageDeflate: { threshold: 0 },
+  for (const perMessageDeflate of [true, { threshold: 0 }]) {
+    it(`is empty if its memory was transferred meanwhile: ${JSON.stringify(perMessageDeflate)}`, async () => {
+      const { server } = await createConnection({ perMessageDeflate });
+      const { client, ws } = await server.open(offering(OFFER));
+      const inflater = new Inflater();
+      const first = sample('words', 100000);
+      for (const size of [2000, 100000]) {
+        const message = new Uint8Array(size);
+        const { port1 } = new MessageChannel();
+        ws.send(first);
+        ws.send(message);
+        port1.postMessage(message, [message.buffer]);
+        port1.close();
+        for (const length of [first.length, 0]) {
+          const { payload } = await readMessage(client, inflater);
+          assert.strictEqual(payload.length, length);
+        }
+      }
     });
-    const { client, ws } = await server.open(offering(OFFER));
-    const inflater = new Inflater();
-    const first = sample('words', 100000);
-    for (const size of [2000, 100000]) {
-      const message = new Uint8Array(size);
+  }
+
+  if (!isWs) {
+    it('throws at once if its memory was transferred before', async () => {
+      const { ws, server } = await createConnection({
+        perMessageDeflate: { threshold: 0 },
+      });
+      const opened = await server.open(offering(OFFER));
+      const message = new Uint8Array(2000);
       const { port1 } = new MessageChannel();
-      ws.send(first);
-      ws.send(message);
       port1.postMessage(message, [message.buffer]);
       port1.close();
-      for (const length of [first.length, 0]) {
-        const { payload } = await readMessage(client, inflater);
-        assert.strictEqual(payload.length, length);
+      for (const target of [ws, opened.ws]) {
+        assert.throws(() => target.send(message), TypeError);
       }
-    }
-  });
+    });
+  }
 });
 
 describe('The order of what is received', () => {
