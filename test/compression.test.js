@@ -349,22 +349,23 @@ class Turns {
 }
 
 describe('The loop goes on', () => {
-  for (const [name, make] of Object.entries(EMPTY_BLOCKS)) {
-    it(`while a MiB of ${name} is inflated`, async () => {
-      const server = await createServer({ perMessageDeflate: true });
-      const { client, ws } = await server.open(offering(NO_TAKEOVER));
-      const message = once(ws, 'message');
-      const ping = once(ws, 'ping');
-      client.send({ opcode: 'binary', rsv: RSV1, fin: false, payload: make() });
-      client.send({ opcode: 'ping' });
-      client.send({ opcode: 'continuation' });
-      await ping;
-      const turns = new Turns();
-      assert.strictEqual((await message)[0].length, 0);
-      turns.stop();
-      assert.ok(turns.count > 0, 'none between what came together');
-    });
-  }
+  it('while blocks without content are inflated', async () => {
+    const server = await createServer({ perMessageDeflate: true });
+    const { client, ws } = await server.open(offering(NO_TAKEOVER));
+    const message = once(ws, 'message');
+    const ping = once(ws, 'ping');
+    // They take a fifth of a second.
+    const blocks = EMPTY_BLOCKS['blocks with codes of their own']();
+    const payload = Buffer.concat(new Array(4).fill(blocks));
+    client.send({ opcode: 'binary', rsv: RSV1, fin: false, payload });
+    client.send({ opcode: 'ping' });
+    client.send({ opcode: 'continuation' });
+    await ping;
+    const turns = new Turns();
+    assert.strictEqual((await message)[0].length, 0);
+    turns.stop();
+    assert.ok(turns.count > 0, 'none between what came together');
+  });
 
   it('while many messages that come at once are inflated', async () => {
     const server = await createServer({ perMessageDeflate: true });
