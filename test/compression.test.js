@@ -188,11 +188,13 @@ describe('The order of what is sent', () => {
       const { control, payload } = await readMessage(client, inflater);
       sizes.push(...control.map((frame) => frame.opcode), payload.length);
     }
-    assert.deepStrictEqual(sizes, [1, 9, large.length, 1, large.length]);
+    // A ping waits with `ws`, and is read before the last message then.
+    const first = isWs ? [1, large.length, 1, 9] : [1, 9, large.length, 1];
+    assert.deepStrictEqual(sizes, [...first, large.length]);
     const { opcode, payload } = await client.frame();
     assert.strictEqual(opcode, 8);
     assert.strictEqual(payload.toString('hex'), '03e864');
-    assert.deepStrictEqual(calls, [1, 4, 2, 3, 5]);
+    assert.deepStrictEqual(calls, isWs ? [1, 2, 3, 4, 5] : [1, 4, 2, 3, 5]);
     assert.strictEqual(ws.bufferedAmount, 0);
   });
 });
