@@ -8,7 +8,7 @@ const { inspect } = require('node:util');
 
 const { WebSocketServer, transport } = require('./helpers/implementation');
 const { once } = require('./helpers/events');
-const { Random } = require('./helpers/random-traffic');
+const { Random } = require('./helpers/random');
 const {
   closeServers,
   createConnection,

@@ -18,7 +18,7 @@ const {
   readMessage,
   sample,
 } = require('./helpers/deflate');
-const { Random, chooseSeed } = require('./helpers/random-traffic');
+const { Random, chooseSeed } = require('./helpers/random');
 const { closeServers, createServer } = require('./helpers/server');
 
 const {

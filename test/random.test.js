@@ -2,7 +2,8 @@
 
 const assert = require('node:assert');
 
-const { RandomTraffic, chooseSeed, echo } = require('./helpers/random-traffic');
+const { chooseSeed } = require('./helpers/random');
+const { RandomTraffic, echo } = require('./helpers/random-traffic');
 const { closeServers, createServer } = require('./helpers/server');
 
 const MESSAGES = 2000;

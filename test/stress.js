@@ -7,7 +7,8 @@ const { fork } = require('node:child_process');
 const path = require('node:path');
 
 const { once } = require('./helpers/events');
-const { RandomTraffic, chooseSeed } = require('./helpers/random-traffic');
+const { chooseSeed } = require('./helpers/random');
+const { RandomTraffic } = require('./helpers/random-traffic');
 
 const ROUNDS = 40;
 const MEBIBYTE = 1024 * 1024;

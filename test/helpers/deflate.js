@@ -5,7 +5,7 @@
 
 const zlib = require('node:zlib');
 
-const { Random } = require('./random-traffic');
+const { Random } = require('./random');
 
 const { Z_MIN_CHUNK: MIN_CHUNK, Z_SYNC_FLUSH } = zlib.constants;
 

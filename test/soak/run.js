@@ -7,7 +7,7 @@ const { fork } = require('node:child_process');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 
-const { Random } = require('../helpers/random-traffic');
+const { Random } = require('../helpers/random');
 const { runClient } = require('./clients');
 
 const MIB = 1024 * 1024;

@@ -4,7 +4,7 @@
 // one by one.
 
 const { encodeFrame } = require('../../helpers/frame');
-const { Random } = require('../../helpers/random-traffic');
+const { Random } = require('../../helpers/random');
 
 const SEED = 6455;
 
