@@ -563,6 +563,21 @@ declare namespace WebSocket {
     V extends typeof IncomingMessage = typeof IncomingMessage,
   > {
     /**
+     * The origins whose pages may connect, exactly as browsers send them:
+     * `https://example.com`, with a port unless it is that of the scheme. Or a
+     * function that says so; anything but `true`, a promise too, refuses. Others
+     * are refused with 403. Requests without an origin, which no browser makes,
+     * are accepted, and the function is not asked. By default, all are. Not in
+     * `ws`.
+     *
+     * @throws TypeError for what no browser sends, such as a path or `*`
+     */
+    allowedOrigins?:
+      | readonly string[]
+      | ((origin: string, request: InstanceType<V>) => boolean)
+      | null
+      | undefined;
+    /**
      * Whether several events may be emitted in a turn of the event loop; `true`
      * by default.
      */
@@ -625,6 +640,14 @@ declare namespace WebSocket {
     /** Chunks of received data that may wait. 262144 by default. */
     maxBufferedChunks?: number | undefined;
     /**
+     * Connections that are open, counting handshakes that an asynchronous
+     * `verifyClient` looks at; more are refused with 503. 0 by default: any. Not
+     * in `ws`.
+     *
+     * @throws TypeError | RangeError unless it is a whole number, 0 or more
+     */
+    maxConnections?: number | undefined;
+    /**
      * Frames of a message, empty ones too; with more, the connection is closed
      * with 1008. 16384 by default.
      */
@@ -644,6 +667,14 @@ declare namespace WebSocket {
      * terminated. 60 by default.
      */
     maxPendingAutoPongs?: number | undefined;
+    /**
+     * Handshakes that are looked at in a second, and as many at a time after
+     * quiet: at most `(1 + t) * maxUpgradesPerSecond` in `t` seconds. More are
+     * refused with 503 and `Retry-After: 1`. 0 by default: any. Not in `ws`.
+     *
+     * @throws TypeError | RangeError unless it is a whole number, 0 or more
+     */
+    maxUpgradesPerSecond?: number | undefined;
     /**
      * What becomes of a connection when one of its messages is dropped since
      * too much waits: 'terminate', the default; 'close' for a closing handshake

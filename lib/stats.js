@@ -11,6 +11,13 @@ native.causes.forEach((name, number) => {
   CAUSES[name] = number;
 });
 
+const [ACCEPTED_TCP, ACCEPTED_STREAM, ENDED_TCP, ENDED_STREAM] = [
+  'ACCEPTED_TCP',
+  'ACCEPTED_STREAM',
+  'ENDED_TCP',
+  'ENDED_STREAM',
+].map((name) => native.counters.indexOf(name));
+
 /**
  * The counters of the connections of a server. Native code writes them; the
  * memory is here, and lives as long as a WebSocket leads to its server.
@@ -18,6 +25,7 @@ native.causes.forEach((name, number) => {
 class Stats {
   constructor() {
     this._memory = new ArrayBuffer(STATS_SIZE);
+    this._values = new BigUint64Array(this._memory);
     /** Handshakes that were refused. */
     this.refused = 0;
   }
@@ -31,12 +39,24 @@ class Stats {
     native.joinStats(ws._handle, this._memory);
   }
 
+  /** Connections that are not gone yet. */
+  get open() {
+    const values = this._values;
+
+    return Number(
+      values[ACCEPTED_TCP] +
+        values[ACCEPTED_STREAM] -
+        values[ENDED_TCP] -
+        values[ENDED_STREAM],
+    );
+  }
+
   /**
    * @param {WebSocketServer} server
    * @return {Object} see `ServerStats` in index.d.ts
    */
   read(server) {
-    const values = Array.from(new BigUint64Array(this._memory), Number);
+    const values = Array.from(this._values, Number);
     const at = {};
 
     for (const name of native.counters) at[name] = values.shift();
@@ -48,7 +68,7 @@ class Stats {
 
     return {
       connections: {
-        open: tcp + stream,
+        open: this.open,
         tcp,
         stream,
         accepted: at.ACCEPTED_TCP + at.ACCEPTED_STREAM,

@@ -4,6 +4,7 @@ const EventEmitter = require('events');
 const http = require('http');
 
 const WebSocket = require('./websocket');
+const Admission = require('./admission');
 const backpressure = require('./backpressure');
 const Shutdown = require('./shutdown');
 const native = require('./native');
@@ -35,13 +36,16 @@ const CLOSED = 2;
 
 const DEFAULT_OPTIONS = {
   ...DEFAULTS,
+  allowedOrigins: null,
   backlog: null,
   clientTracking: true,
   handleProtocols: null,
   heartbeat: false,
   host: null,
   idleTimeout: 0,
+  maxConnections: 0,
   maxLifetime: 0,
+  maxUpgradesPerSecond: 0,
   noServer: false,
   path: null,
   perMessageDeflate: false,
@@ -95,6 +99,8 @@ class WebSocketServer extends EventEmitter {
    * Exactly one of `port`, `server` and `noServer` has to be given.
    *
    * @param {Object} options
+   * @param {(string[]|Function)} [options.allowedOrigins] the sites whose pages
+   *     may connect, or (origin, req), true if they may; 403 for others
    * @param {boolean} [options.allowSynchronousEvents=true] several events may
    *     be emitted in one turn of the loop
    * @param {boolean} [options.autoPong=true] answer pings with pongs
@@ -120,12 +126,15 @@ class WebSocketServer extends EventEmitter {
    *     be sent; 0: any
    * @param {number} [options.maxBufferedChunks=262144] pieces that a frame may
    *     come in; 0: any
+   * @param {number} [options.maxConnections=0] open ones; 503 for more; 0: any
    * @param {number} [options.maxFragments=16384] frames of a message; 0: any
    * @param {number} [options.maxLifetime=0] ms after which a client is closed
    *     with 1001; 0: any
    * @param {number} [options.maxPayload=104857600] bytes of a message; 0: any
    * @param {number} [options.maxPendingAutoPongs=60] pongs that the peer has
    *     not read; one more ends the connection; 0: any
+   * @param {number} [options.maxUpgradesPerSecond=0] handshakes in a second,
+   *     and at a time; 503 for more; 0: any
    * @param {boolean} [options.noServer=false] handleUpgrade() is called
    * @param {(boolean|Object)} [options.perMessageDeflate=false] compression
    *     (RFC 7692); see index.d.ts
@@ -174,6 +183,7 @@ class WebSocketServer extends EventEmitter {
     this.options = options;
     this._deflateOptions = readDeflateOptions(options.perMessageDeflate);
     this._heartbeat = new Heartbeat(options);
+    this._admission = new Admission(this, options);
     this._state = RUNNING;
     this._stats = new Stats();
     this._shutdown = null;
@@ -296,6 +306,7 @@ class WebSocketServer extends EventEmitter {
       reject(this, req, socket, 503);
       return;
     }
+    if (!this._admission.admit(req, socket)) return;
     const { headers } = req;
     const key = headers['sec-websocket-key'];
     // A number for `ws`, so that 13 and '013' are as good as '13'.

@@ -46,12 +46,15 @@ const MODES = {
 
 /** Options that `ws` does not have. */
 const ADDED_OPTIONS = [
+  'allowedOrigins',
   'heartbeat',
   'highWaterMark',
   'holdUntilListening',
   'idleTimeout',
   'maxBackpressure',
+  'maxConnections',
   'maxLifetime',
+  'maxUpgradesPerSecond',
   'onBackpressure',
   'transport',
 ];

@@ -5,6 +5,7 @@ import WebSocket = require('ws-upgrade');
 
 const options: WebSocket.ServerOptions = {
   noServer: true,
+  allowedOrigins: ['https://example.com'],
   allowSynchronousEvents: true,
   autoPong: true,
   closeTimeout: 1000,
@@ -15,11 +16,17 @@ const options: WebSocket.ServerOptions = {
   idleTimeout: 60000,
   maxLifetime: 0,
   maxBufferedChunks: 0,
+  maxConnections: 1000,
   maxFragments: 0,
   maxPendingAutoPongs: 10,
+  maxUpgradesPerSecond: 100,
   onBackpressure: 'drop',
   transport: 'stream',
 };
+new WebSocket.Server({
+  port: 0,
+  allowedOrigins: (origin, req) => origin.endsWith(`//${req.headers.host}`),
+});
 const wss = new WebSocket.WebSocketServer({ ...options, transport: 'auto' });
 
 async function end(): Promise<number> {

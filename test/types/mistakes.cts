@@ -8,6 +8,10 @@ class NotAWebSocket {}
 new WebSocket.Server({ port: 0, transport: 'carrier pigeon' });
 // @ts-expect-error Limits are numbers.
 new WebSocket.Server({ port: 0, maxFragments: '16' });
+// @ts-expect-error It is a list.
+new WebSocket.Server({ port: 0, allowedOrigins: 'https://example.com' });
+// @ts-expect-error The decision is not waited for.
+new WebSocket.Server({ port: 0, allowedOrigins: async () => true });
 // @ts-expect-error There is no such policy.
 new WebSocket.Server({ port: 0, onBackpressure: 'wait' });
 // @ts-expect-error The heartbeat has two times.
