@@ -1,7 +1,8 @@
 /*
  * Feeds a stream to a connection whole and in chunks: both must report the same
  * and answer the same, and the answers must be frames that the other role
- * understands. The input:
+ * understands. When an allocation fails (see fuzz_nth), that is the last thing
+ * which is reported. The input:
  *
  *   1 byte   bit 0 server role, 1 auto_pong, 2 skips_utf8_validation,
  *            3 and 4 index of max_payload, 5 and 6 index of max_fragments,
@@ -13,8 +14,7 @@
 #include "connection.h"
 
 #include "../native/trace.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void fixed_key(uint8_t key[4]) {
   memcpy(key, "\x37\xfa\x21\x3d", 4);
@@ -39,12 +39,8 @@ static wsu_connection_options_t options_of(uint8_t bits, uint8_t pongs) {
 /* Feeds a copy of its own size, so that a sanitizer sees what is read. */
 static void receive(trace_t *trace, wsu_connection_t *connection,
                     const uint8_t *bytes, size_t len) {
-  uint8_t *copy = malloc(len + (len == 0));
+  uint8_t *copy = fuzz_copy(bytes, len);
 
-  if (copy == NULL)
-    abort();
-  if (len > 0)
-    memcpy(copy, bytes, len);
   trace_receive(trace, connection, copy, len);
   free(copy);
 }
@@ -112,6 +108,43 @@ static void expect_good_output(wsu_connection_t *connection) {
     abort();
 }
 
+/* `expected` is reported until an allocation fails; `actual` ends with that. */
+static void expect_last_words(const trace_t *actual, const char *expected) {
+  static const char words[] = "error:OUT_OF_MEMORY:0";
+  const char *text = trace_text(actual);
+  size_t len = strlen(text);
+
+  EXPECT(len >= sizeof(words) - 1);
+  len -= sizeof(words) - 1;
+  EXPECT(strcmp(text + len, words) == 0);
+  /* The space before them ends what was reported before. */
+  len -= len > 0;
+  EXPECT(strlen(expected) >= len && strncmp(text, expected, len) == 0);
+  EXPECT(len == 0 || expected[len] == ' ' || expected[len] == '\0');
+}
+
+static void check_failing(const wsu_connection_options_t *options,
+                          const uint8_t *sizes, size_t count,
+                          const uint8_t *bytes, size_t len,
+                          const char *expected) {
+  wsu_connection_t connection;
+  trace_t trace = {0};
+
+  wsu_connection_init(&connection, options);
+  fuzz_fail_alloc(FUZZ_CORE, fuzz_nth(bytes, len));
+  receive_in_chunks(&trace, &connection, sizes, count, bytes, len);
+  if (fuzz_stop_failing()) {
+    expect_last_words(&trace, expected);
+    EXPECT(connection.failed && connection.message.collected.data == NULL);
+  } else {
+    EXPECT(strcmp(trace_text(&trace), expected) == 0);
+  }
+  expect_silence(&connection, bytes, len);
+  expect_good_output(&connection);
+  trace_free(&trace);
+  wsu_connection_free(&connection);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   wsu_connection_options_t options;
   wsu_connection_t whole;
@@ -133,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
   wsu_connection_init(&whole, &options);
   receive(&expected, &whole, data, size);
+  check_failing(&options, sizes, count, data, size, trace_text(&expected));
   trace_output(&expected, &whole);
 
   wsu_connection_init(&chunked, &options);

@@ -3,21 +3,13 @@
  * byte, whose low 3 bits are window bits, less 8, bit 3 context takeover, and
  * the others how often the rest is repeated, so that a small input can fill a
  * history. That is the message, which is encoded whole, and then in two
- * fragments.
+ * fragments. Before that there is no memory for it, which must leave no trace.
  */
 #include "encoder.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "deflate.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition) {
-  if (!condition)
-    abort();
-}
+#include "error.h"
+#include "fuzz.h"
 
 typedef struct peers {
   wsu_encoder_t *encoder;
@@ -25,18 +17,26 @@ typedef struct peers {
   wsu_decompressor_t *decompressor;
 } peers_t;
 
-/* A copy of its own size lets a sanitizer see overreads. */
 static int encode(const peers_t *peers, const uint8_t *bytes, size_t len,
                   bool ends, bool may_refuse, wsu_buffer_t *output) {
-  uint8_t *copy = malloc(len);
+  uint8_t *copy = fuzz_copy(bytes, len);
   int result;
 
-  expect(copy != NULL);
-  memcpy(copy, bytes, len);
   result = wsu_encode(peers->encoder, &peers->window, copy, len, ends,
                       may_refuse, output);
   free(copy);
   return result;
+}
+
+/* An encoder that finds no memory leaves everything as it was. */
+static void encode_without_memory(const peers_t *peers, const uint8_t *bytes,
+                                  size_t len) {
+  wsu_buffer_t output = {0};
+
+  fuzz_fail_alloc(FUZZ_CORE, 1);
+  EXPECT(encode(peers, bytes, len, true, false, &output) ==
+         WSU_ERR_OUT_OF_MEMORY);
+  EXPECT(fuzz_stop_failing() && output.data == NULL);
 }
 
 static void check(const peers_t *peers, const uint8_t *bytes, size_t first,
@@ -46,18 +46,18 @@ static void check(const peers_t *peers, const uint8_t *bytes, size_t first,
   bool is_whole = first == 0;
 
   if (!is_whole)
-    expect(encode(peers, bytes, first, false, false, &compressed) == 0);
+    EXPECT(encode(peers, bytes, first, false, false, &compressed) == 0);
   if (encode(peers, bytes + first, len - first, true, is_whole, &compressed) ==
       0) {
     for (size_t i = 0; i < wsu_buffer_length(&compressed); i++)
-      expect(wsu_decompress(
+      EXPECT(wsu_decompress(
                  peers->decompressor, wsu_buffer_bytes(&compressed) + i, 1,
                  i + 1 == wsu_buffer_length(&compressed), len, &output) == 0);
-    expect(!is_whole || wsu_buffer_length(&compressed) < len);
-    expect(wsu_buffer_length(&output) == len &&
+    EXPECT(!is_whole || wsu_buffer_length(&compressed) < len);
+    EXPECT(wsu_buffer_length(&output) == len &&
            memcmp(wsu_buffer_bytes(&output), bytes, len) == 0);
   } else {
-    expect(is_whole);
+    EXPECT(is_whole);
   }
   wsu_buffer_free(&compressed);
   wsu_buffer_free(&output);
@@ -65,9 +65,8 @@ static void check(const peers_t *peers, const uint8_t *bytes, size_t first,
 
 /* The copies differ in a byte, which ends what they have in common. */
 static uint8_t *repeat(const uint8_t *bytes, size_t len, size_t times) {
-  uint8_t *message = malloc(len * times);
+  uint8_t *message = fuzz_alloc(len * times);
 
-  expect(message != NULL);
   for (size_t i = 0; i < times; i++) {
     memcpy(message + i * len, bytes, len);
     message[i * len + i * 7 % len] ^= (uint8_t)i;
@@ -95,12 +94,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   };
   peers.decompressor =
       wsu_decompressor_new(window_bits, peers.window.takes_over);
-  expect(peers.encoder != NULL && peers.window.history != NULL &&
+  EXPECT(peers.encoder != NULL && peers.window.history != NULL &&
          peers.decompressor != NULL);
   wsu_encoder_init(peers.encoder);
   message = repeat(data + 1, size - 1, times);
   size = (size - 1) * times;
   for (int i = 0; i < 3; i++) {
+    encode_without_memory(&peers, message, size);
     check(&peers, message, 0, size);
     if (size > 1)
       check(&peers, message, size / 2, size);

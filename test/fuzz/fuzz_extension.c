@@ -11,24 +11,10 @@
  */
 #include "extension.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool condition) {
-  if (!condition)
-    abort();
-}
-
-/* A copy of its own size, so that a sanitizer sees overreads. */
 static wsu_text_t copy_of(const char *bytes, size_t len) {
-  char *copy = malloc(len + (len == 0));
-
-  expect(copy != NULL);
-  if (len > 0)
-    memcpy(copy, bytes, len);
-  return (wsu_text_t){copy, len};
+  return (wsu_text_t){(char *)fuzz_copy((const uint8_t *)bytes, len), len};
 }
 
 /* Writes a value without the backslashes before quoted characters. */
@@ -38,7 +24,7 @@ static size_t write_value(char *dest, wsu_text_t value) {
   for (size_t i = 0; i < value.len; i++)
     if (value.bytes[i] != '\\')
       dest[len++] = value.bytes[i];
-  expect(len > 0);
+  EXPECT(len > 0);
   return len;
 }
 
@@ -53,10 +39,10 @@ static size_t rewrite(char *dest, wsu_text_t header) {
   int result;
 
   while ((result = wsu_extension_next(&list, &item)) == 1) {
-    expect(item.name.len > 0 && item.name.bytes >= header.bytes &&
+    EXPECT(item.name.len > 0 && item.name.bytes >= header.bytes &&
            item.name.bytes + item.name.len <= header.bytes + header.len);
-    expect(len > 0 || !item.is_parameter);
-    expect(item.value.bytes == NULL || item.is_parameter);
+    EXPECT(len > 0 || !item.is_parameter);
+    EXPECT(item.value.bytes == NULL || item.is_parameter);
     if (len > 0)
       dest[len++] = item.is_parameter ? ';' : ',';
     memcpy(dest + len, item.name.bytes, item.name.len);
@@ -66,7 +52,7 @@ static size_t rewrite(char *dest, wsu_text_t header) {
       len += write_value(dest + len, item.value);
     }
   }
-  expect(wsu_extension_next(&list, &item) == result);
+  EXPECT(wsu_extension_next(&list, &item) == result);
   return result == 0 ? len : 0;
 }
 
@@ -88,8 +74,7 @@ static wsu_deflate_options_t options_of(const uint8_t *data) {
 
 static int negotiate(wsu_text_t header, const wsu_deflate_options_t *options,
                      wsu_deflate_parameters_t *agreed, char **answer) {
-  *answer = malloc(WSU_DEFLATE_ANSWER_MAX);
-  expect(*answer != NULL);
+  *answer = fuzz_alloc(WSU_DEFLATE_ANSWER_MAX);
   return wsu_deflate_negotiate(header, options, agreed, *answer);
 }
 
@@ -101,9 +86,9 @@ static void check_answer(const char *answer, int len,
   wsu_deflate_parameters_t again;
   char *echo;
 
-  expect(negotiate(header, &defaults, &again, &echo) == len);
-  expect(memcmp(echo, answer, (size_t)len) == 0);
-  expect(
+  EXPECT(negotiate(header, &defaults, &again, &echo) == len);
+  EXPECT(memcmp(echo, answer, (size_t)len) == 0);
+  EXPECT(
       again.server_no_context_takeover == agreed->server_no_context_takeover &&
       again.client_no_context_takeover == agreed->client_no_context_takeover &&
       again.server_max_window_bits == agreed->server_max_window_bits &&
@@ -120,11 +105,11 @@ static void check_negotiation(wsu_text_t header, wsu_text_t other,
   char *other_answer;
   int len = negotiate(header, options, &agreed, &answer);
 
-  expect(negotiate(other, options, &ignored, &other_answer) == len);
+  EXPECT(negotiate(other, options, &ignored, &other_answer) == len);
   if (other.len == 0)
-    expect(len == -1);
+    EXPECT(len == -1);
   if (len > 0) {
-    expect(memcmp(answer, other_answer, (size_t)len) == 0);
+    EXPECT(memcmp(answer, other_answer, (size_t)len) == 0);
     check_answer(answer, len, &agreed);
   }
   free(answer);
@@ -143,15 +128,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   options = options_of(data);
   header = copy_of((const char *)data + 3, size - 3);
-  dest = malloc(size);
-  expect(dest != NULL);
+  dest = fuzz_alloc(size);
 
   len = rewrite(dest, header);
   other = copy_of(dest, len);
-  expect(rewrite(dest, other) == len);
+  EXPECT(rewrite(dest, other) == len);
   again = copy_of(dest, len);
   if (len > 0)
-    expect(memcmp(other.bytes, again.bytes, len) == 0);
+    EXPECT(memcmp(other.bytes, again.bytes, len) == 0);
   check_negotiation(header, other, &options);
 
   free((void *)header.bytes);

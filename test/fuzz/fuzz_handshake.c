@@ -7,29 +7,14 @@
  */
 #include "handshake.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 enum { FIELDS = 8 };
 
-static void expect(bool condition) {
-  if (!condition)
-    abort();
-}
-
-/* Each field is a copy of its own size, so that a sanitizer sees overreads. */
 static wsu_text_t copy_field(const uint8_t *bytes, size_t len) {
-  char *copy;
-
   if (len == 1 && bytes[0] == 0)
     return (wsu_text_t){NULL, 0};
-  copy = malloc(len + (len == 0));
-  expect(copy != NULL);
-  if (len > 0)
-    memcpy(copy, bytes, len);
-  return (wsu_text_t){copy, len};
+  return (wsu_text_t){(char *)fuzz_copy(bytes, len), len};
 }
 
 static void split(wsu_text_t fields[FIELDS], const uint8_t *data, size_t size) {
@@ -108,23 +93,22 @@ static void check_subprotocols(wsu_text_t header) {
     wsu_text_t expected = {NULL, 0};
 
     result = wsu_subprotocol_next(header, &actual_pos, &actual);
-    expect(result == reference_next(header, &expected_pos, &expected));
+    EXPECT(result == reference_next(header, &expected_pos, &expected));
     if (result == 1)
-      expect(actual.bytes == expected.bytes && actual.len == expected.len);
+      EXPECT(actual.bytes == expected.bytes && actual.len == expected.len);
   } while (result == 1);
 }
 
 static void check_response(const char *key, wsu_text_t protocol,
                            wsu_text_t lines) {
   size_t size = wsu_handshake_response(NULL, 0, key, protocol, lines);
-  char *small = malloc(size - 1);
-  char *dest = malloc(size);
+  char *small = fuzz_alloc(size - 1);
+  char *dest = fuzz_alloc(size);
 
-  expect(small != NULL && dest != NULL);
-  expect(wsu_handshake_response(small, size - 1, key, protocol, lines) == size);
-  expect(wsu_handshake_response(dest, size, key, protocol, lines) == size);
-  expect(memcmp(dest, "HTTP/1.1 101 ", 13) == 0);
-  expect(memcmp(dest + size - 2, "\r\n", 2) == 0);
+  EXPECT(wsu_handshake_response(small, size - 1, key, protocol, lines) == size);
+  EXPECT(wsu_handshake_response(dest, size, key, protocol, lines) == size);
+  EXPECT(memcmp(dest, "HTTP/1.1 101 ", 13) == 0);
+  EXPECT(memcmp(dest + size - 2, "\r\n", 2) == 0);
   free(small);
   free(dest);
 }
@@ -133,9 +117,9 @@ static void check_refusal(wsu_refusal_t refusal) {
   const wsu_refusal_info_t *info = wsu_refusal_info(refusal);
 
   if (refusal != WSU_REFUSAL_NONE)
-    expect(info->status >= 400 && info->message[0] != '\0');
+    EXPECT(info->status >= 400 && info->message[0] != '\0');
   else
-    expect(info == NULL);
+    EXPECT(info == NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

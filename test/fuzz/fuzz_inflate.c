@@ -1,7 +1,8 @@
 /*
  * Inflates a message whole and in pieces, which must come to the same, holds it
  * against plain zlib, and compresses the same bytes and inflates them again.
- * The input:
+ * All of that is also tried with an allocation that fails (see fuzz_nth). The
+ * input:
  *
  *   1 byte   bit 0 context takeover, 1 to 3 window bits less 8, 4 to 6 index
  *            of max_output
@@ -12,14 +13,10 @@
  */
 #include "deflate.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <zlib.h>
 
 #include "error.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* More is not inflated; a few bytes can stand for a thousand times as many. */
 #define OUTPUT_MAX 100000
@@ -34,11 +31,6 @@ typedef struct input {
   const uint8_t *bytes;
   size_t len;
 } input_t;
-
-static void expect(bool condition) {
-  if (!condition)
-    abort();
-}
 
 static bool read_input(input_t *input, const uint8_t *data, size_t size) {
   static const size_t limits[] = {OUTPUT_MAX, 1, 5, 255, 256, 257, 1000, 65536};
@@ -58,20 +50,15 @@ static bool read_input(input_t *input, const uint8_t *data, size_t size) {
   return true;
 }
 
-/* Inflates a copy of its own size, so that a sanitizer sees overreads. */
 static int inflate_piece(wsu_decompressor_t *decompressor, const uint8_t *bytes,
                          size_t len, bool ends, size_t max_output,
                          wsu_buffer_t *output) {
-  uint8_t *copy = malloc(len + (len == 0));
-  int err;
+  uint8_t *copy = fuzz_copy(bytes, len);
+  int err = wsu_decompress(decompressor, copy, len, ends, max_output, output);
 
-  expect(copy != NULL);
-  if (len > 0)
-    memcpy(copy, bytes, len);
-  err = wsu_decompress(decompressor, copy, len, ends, max_output, output);
   free(copy);
-  expect(wsu_buffer_length(output) <= max_output + 1);
-  expect(output->capacity <= (max_output < 256 ? 256 : max_output) + 1);
+  EXPECT(wsu_buffer_length(output) <= max_output + 1);
+  EXPECT(output->capacity <= (max_output < 256 ? 256 : max_output) + 1);
   return err;
 }
 
@@ -100,9 +87,9 @@ static void expect_same(const wsu_buffer_t *actual,
                         const wsu_buffer_t *expected) {
   size_t len = wsu_buffer_length(expected);
 
-  expect(wsu_buffer_length(actual) == len);
+  EXPECT(wsu_buffer_length(actual) == len);
   if (len > 0)
-    expect(memcmp(wsu_buffer_bytes(actual), wsu_buffer_bytes(expected), len) ==
+    EXPECT(memcmp(wsu_buffer_bytes(actual), wsu_buffer_bytes(expected), len) ==
            0);
 }
 
@@ -113,10 +100,10 @@ static void expect_same(const wsu_buffer_t *actual,
 static int reference(const input_t *input, uint8_t *dest, size_t *len) {
   z_stream stream = {0};
   int bits = input->window_bits < 9 ? 9 : input->window_bits;
-  uint8_t *bytes = malloc(input->len + 4);
+  uint8_t *bytes = fuzz_alloc(input->len + 4);
   int result;
 
-  expect(bytes != NULL && inflateInit2(&stream, -bits) == Z_OK);
+  EXPECT(inflateInit2(&stream, -bits) == Z_OK);
   if (input->len > 0)
     memcpy(bytes, input->bytes, input->len);
   memcpy(bytes + input->len, "\x00\x00\xff\xff", 4);
@@ -136,19 +123,18 @@ static int reference(const input_t *input, uint8_t *dest, size_t *len) {
 
 static void check_reference(const input_t *input, int err,
                             const wsu_buffer_t *output) {
-  uint8_t *dest = malloc(OUTPUT_MAX + 1);
+  uint8_t *dest = fuzz_alloc(OUTPUT_MAX + 1);
   size_t len;
   int expected;
 
-  expect(dest != NULL);
   expected = reference(input, dest, &len);
   if (expected == 1)
-    expect(err != 0);
+    EXPECT(err != 0);
   if (expected == 0 && len <= input->max_output)
-    expect(err == 0 && wsu_buffer_length(output) == len &&
+    EXPECT(err == 0 && wsu_buffer_length(output) == len &&
            (len == 0 || memcmp(wsu_buffer_bytes(output), dest, len) == 0));
   if (expected == 0 && len > input->max_output)
-    expect(err == WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH);
+    EXPECT(err == WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH);
   free(dest);
 }
 
@@ -158,12 +144,28 @@ static void check_usable(wsu_decompressor_t *decompressor, bool takes_over) {
   wsu_buffer_t output = {0};
 
   for (int i = 0; i < 2; i++)
-    expect(wsu_decompress(decompressor, hello, sizeof(hello), true, 0,
+    EXPECT(wsu_decompress(decompressor, hello, sizeof(hello), true, 0,
                           &output) == 0);
-  expect(wsu_buffer_length(&output) == 10 &&
+  EXPECT(wsu_buffer_length(&output) == 10 &&
          memcmp(wsu_buffer_bytes(&output), "HelloHello", 10) == 0);
-  expect(wsu_decompressor_is_idle(decompressor) == !takes_over);
+  EXPECT(wsu_decompressor_is_idle(decompressor) == !takes_over);
   wsu_buffer_free(&output);
+}
+
+static void check_failing(const input_t *input, int expected) {
+  wsu_decompressor_t *decompressor;
+  wsu_buffer_t output = {0};
+  int err = WSU_ERR_OUT_OF_MEMORY;
+
+  fuzz_fail_alloc(FUZZ_CORE, fuzz_nth(input->bytes, input->len));
+  decompressor = wsu_decompressor_new(input->window_bits, input->takes_over);
+  if (decompressor != NULL)
+    err = inflate_in_pieces(input, decompressor, &output);
+  EXPECT(err == (fuzz_stop_failing() ? WSU_ERR_OUT_OF_MEMORY : expected));
+  if (decompressor != NULL)
+    check_usable(decompressor, input->takes_over);
+  wsu_buffer_free(&output);
+  wsu_decompressor_free(decompressor);
 }
 
 static void check_inflate(const input_t *input) {
@@ -175,18 +177,20 @@ static void check_inflate(const input_t *input) {
   wsu_buffer_t actual = {0};
   int err;
 
-  expect(whole != NULL && pieces != NULL);
+  EXPECT(whole != NULL && pieces != NULL);
   /* The second message may refer to the first. */
   for (int i = 0; i < 2; i++) {
     wsu_buffer_free(&expected);
     wsu_buffer_free(&actual);
     err = inflate_piece(whole, input->bytes, input->len, true,
                         input->max_output, &expected);
-    expect(inflate_in_pieces(input, pieces, &actual) == err);
+    EXPECT(inflate_in_pieces(input, pieces, &actual) == err);
     if (err == 0)
       expect_same(&actual, &expected);
-    if (i == 0)
-      check_reference(input, err, &expected);
+    if (i > 0)
+      continue;
+    check_reference(input, err, &expected);
+    check_failing(input, err);
   }
   check_usable(whole, input->takes_over);
   check_usable(pieces, input->takes_over);
@@ -206,23 +210,28 @@ static wsu_encoder_t *the_encoder(void) {
   return &encoder;
 }
 
-/* Compresses one piece; `output` is as it was if it does not get smaller. */
+/*
+ * Compresses one piece, again if an allocation has failed. `output` is as it
+ * was if it does not get smaller.
+ */
 static int compress_piece(wsu_compressor_t *compressor, const uint8_t *bytes,
                           size_t len, bool starts, bool ends,
                           wsu_buffer_t *output) {
-  uint8_t *copy = malloc(len + (len == 0));
+  uint8_t *copy = fuzz_copy(bytes, len);
   size_t before = wsu_buffer_length(output);
-  int result;
-
-  expect(copy != NULL);
-  if (len > 0)
-    memcpy(copy, bytes, len);
-  result =
+  int result =
       wsu_compress(compressor, the_encoder(), copy, len, starts, ends, output);
+
+  if (fuzz_stop_failing()) {
+    EXPECT(result == WSU_ERR_OUT_OF_MEMORY);
+    EXPECT(wsu_buffer_length(output) == before);
+    result = wsu_compress(compressor, the_encoder(), copy, len, starts, ends,
+                          output);
+  }
   free(copy);
   if (result == 0)
     return 0;
-  expect(result == WSU_COMPRESS_NOT_SMALLER && starts && ends &&
+  EXPECT(result == WSU_COMPRESS_NOT_SMALLER && starts && ends &&
          wsu_buffer_length(output) == before);
   return result;
 }
@@ -234,9 +243,9 @@ static void compress_in_pieces(const input_t *input,
 
   if (first > input->len)
     first = input->len;
-  expect(compress_piece(compressor, input->bytes, first, true, false, output) ==
+  EXPECT(compress_piece(compressor, input->bytes, first, true, false, output) ==
          0);
-  expect(compress_piece(compressor, input->bytes + first, input->len - first,
+  EXPECT(compress_piece(compressor, input->bytes + first, input->len - first,
                         false, true, output) == 0);
 }
 
@@ -250,11 +259,12 @@ static void check_round_trip(const input_t *input) {
   wsu_decompressor_t *decompressor =
       wsu_decompressor_new(input->window_bits, input->takes_over);
 
-  expect(compressor != NULL && decompressor != NULL);
+  EXPECT(compressor != NULL && decompressor != NULL);
   for (int i = 0; i < 4; i++) {
     wsu_buffer_t compressed = {0};
     wsu_buffer_t output = {0};
 
+    fuzz_fail_alloc(FUZZ_CORE, fuzz_nth(input->bytes, input->len));
     if (i % 2 == 1) {
       compress_in_pieces(input, compressor, &compressed);
     } else if (compress_piece(compressor, input->bytes, input->len, true, true,
@@ -262,12 +272,12 @@ static void check_round_trip(const input_t *input) {
       wsu_buffer_free(&compressed);
       continue;
     }
-    expect(wsu_decompress(decompressor, wsu_buffer_bytes(&compressed),
+    EXPECT(wsu_decompress(decompressor, wsu_buffer_bytes(&compressed),
                           wsu_buffer_length(&compressed), true, 0,
                           &output) == 0);
-    expect(wsu_buffer_length(&output) == input->len);
+    EXPECT(wsu_buffer_length(&output) == input->len);
     if (input->len > 0)
-      expect(memcmp(wsu_buffer_bytes(&output), input->bytes, input->len) == 0);
+      EXPECT(memcmp(wsu_buffer_bytes(&output), input->bytes, input->len) == 0);
     wsu_buffer_free(&compressed);
     wsu_buffer_free(&output);
   }

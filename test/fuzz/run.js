@@ -1,0 +1,208 @@
+'use strict';
+
+// `npm run fuzz`: builds the fuzz targets with clang, runs each for some
+// minutes, one after the other on one core, and prints what came of it. Inputs
+// that fail land in findings/, what was learnt stays in build/corpus/.
+
+const { spawn, spawnSync } = require('child_process');
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+const { parseArgs } = require('util');
+
+const FINDINGS = path.join(__dirname, 'findings');
+const CORPUS = path.join(__dirname, 'corpus');
+const LEARNT = path.join(__dirname, 'build', 'corpus');
+
+/** Bytes of an input at most. */
+const INPUT_MAX = 4096;
+
+/** After as many failing inputs a target has been fuzzed enough. */
+const FINDINGS_MAX = 5;
+
+const HELP = `Usage: npm run fuzz -- --minutes N [--target NAME] [--merge]
+
+  --minutes N    how long each target runs; fractions are fine
+  --target NAME  only this one, more than once for several: see test/fuzz
+  --merge        adds what covers new code to test/fuzz/corpus
+  --help         show this
+`;
+
+class UsageError extends Error {}
+
+function make(...args) {
+  const { status, stdout, stderr, error } = spawnSync(
+    'make',
+    ['-s', '-C', __dirname, ...args],
+    { encoding: 'utf8' },
+  );
+  if (error) throw new Error(`cannot run make: ${error.message}`);
+  if (status !== 0) throw new Error(`make ${args.join(' ')}:\n${stderr}`);
+  return stdout;
+}
+
+function listTargets() {
+  return make('targets').trim().split(/\s+/);
+}
+
+function readOptions(argv) {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: argv,
+      options: {
+        minutes: { type: 'string' },
+        target: { type: 'string', multiple: true },
+        merge: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    }));
+  } catch (err) {
+    throw new UsageError(err.message.split('. ')[0]);
+  }
+  if (values.help) return { help: true };
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) throw new UsageError('--minutes takes a number above 0');
+  const all = listTargets();
+  const targets = values.target || all;
+  const unknown = targets.find((name) => !all.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`--target takes one of ${all.join(', ')}`);
+  }
+  return { minutes, targets, merge: values.merge };
+}
+
+/** Runs one of the programs at the lowest priority; resolves to what it says. */
+function run(target, args) {
+  const program = path.join(__dirname, 'build', 'fuzz', target);
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: __dirname,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let output = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk) => {
+      output += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, output }));
+    os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW);
+  });
+}
+
+function lastNumber(text, pattern) {
+  const matches = [...text.matchAll(pattern)];
+  return matches.length === 0 ? 0 : Number(matches[matches.length - 1][1]);
+}
+
+/** Runs one target until its time is up, again after each failing input. */
+async function fuzz(target, seconds) {
+  const learnt = path.join(LEARNT, target);
+  const result = { target, executions: 0, findings: [], failures: '' };
+  const startedAt = Date.now();
+  fs.mkdirSync(learnt, { recursive: true });
+  fs.mkdirSync(FINDINGS, { recursive: true });
+  for (;;) {
+    const left = seconds - (Date.now() - startedAt) / 1000;
+    if (left < 1 || result.findings.length >= FINDINGS_MAX) break;
+    const { code, output } = await run(target, [
+      `-max_total_time=${Math.ceil(left)}`,
+      `-max_len=${INPUT_MAX}`,
+      '-timeout=10',
+      '-rss_limit_mb=1024',
+      '-print_final_stats=1',
+      `-artifact_prefix=${FINDINGS}/${target}-`,
+      learnt,
+      path.join(CORPUS, target),
+    ]);
+    result.executions += lastNumber(output, /number_of_executed_units: (\d+)/g);
+    result.corpus = lastNumber(output, /corp: (\d+)/g);
+    result.covered = lastNumber(output, /cov: (\d+)/g);
+    result.edges = lastNumber(output, /\((\d+) inline 8-bit counters\)/g);
+    if (code === 0) continue;
+    result.findings.push(
+      (output.match(/Test unit written to (.*)/) || ['', '(no file)'])[1],
+    );
+    result.failures += `${output.split('\n').slice(-40).join('\n')}\n`;
+    // An input of the corpus that fails does so again.
+    if (/^INFO: seed corpus/m.test(output) && !/INITED/.test(output)) break;
+  }
+  result.seconds = (Date.now() - startedAt) / 1000;
+  return result;
+}
+
+/** Adds the few inputs to the corpus that reach code which no other does. */
+async function merge(target) {
+  const { code, output } = await run(target, [
+    '-merge=1',
+    '-use_counters=0',
+    '-timeout=10',
+    path.join(CORPUS, target),
+    path.join(LEARNT, target),
+  ]);
+  if (code !== 0) throw new Error(`cannot merge ${target}:\n${output}`);
+  return lastNumber(output, /MERGE-OUTER: (\d+) new files/g);
+}
+
+const COLUMNS = [
+  ['target', (result) => result.target],
+  ['executions', (result) => result.executions],
+  ['per second', (result) => Math.round(result.executions / result.seconds)],
+  ['corpus', (result) => result.corpus],
+  ['edges', (result) => `${result.covered} of ${result.edges}`],
+  ['findings', (result) => result.findings.length],
+];
+
+function printTable(results) {
+  const rows = [
+    COLUMNS.map(([title]) => title),
+    ...results.map((result) => COLUMNS.map(([, cell]) => String(cell(result)))),
+  ];
+  const widths = COLUMNS.map((_, i) =>
+    Math.max(...rows.map((row) => row[i].length)),
+  );
+  for (const row of rows) {
+    console.log(
+      row
+        .map((cell, i) =>
+          i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]),
+        )
+        .join('  '),
+    );
+  }
+}
+
+async function main() {
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  make(...options.targets.map((target) => `build/fuzz/${target}`));
+  const results = [];
+  for (const target of options.targets) {
+    console.log(`${target}: ${options.minutes} min`);
+    const result = await fuzz(target, options.minutes * 60);
+    results.push(result);
+    for (const file of result.findings) {
+      console.log(`  ${path.relative(process.cwd(), file)}`);
+    }
+    if (result.failures) console.log(result.failures);
+    if (options.merge && result.findings.length === 0) {
+      console.log(`  ${await merge(target)} inputs added to the corpus`);
+    }
+  }
+  printTable(results);
+  if (results.some((result) => result.findings.length > 0)) {
+    process.exitCode = 1;
+  }
+}
+
+main().catch((err) => {
+  process.exitCode = 1;
+  process.stderr.write(
+    err instanceof UsageError
+      ? `${err.message}\n\n${HELP}`
+      : `${err.message}\n`,
+  );
+});
