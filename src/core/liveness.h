@@ -24,7 +24,8 @@
 
 typedef struct wsu_liveness_options {
   uint32_t interval;     /* ms of silence until a ping; 0: no pings */
-  uint32_t timeout;      /* ms of silence behind the ping until the end */
+  uint32_t timeout;      /* ms of silence behind the ping until the end; not 0
+                            with an interval */
   uint32_t idle_timeout; /* ms without a message until the end; 0: any */
   uint32_t max_lifetime; /* ms until the end whatever happens; 0: any */
 } wsu_liveness_options_t;

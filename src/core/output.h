@@ -55,7 +55,10 @@ static inline size_t wsu_output_length(const wsu_output_t *output) {
 int wsu_output_queue(wsu_output_t *output, const uint8_t *bytes, size_t len,
                      bool is_taken_soon);
 
-/* Queues whole frames without a copy. The output has to be empty. */
+/*
+ * Queues whole frames of messages, no pings or pongs, without a copy. The
+ * output has to be empty.
+ */
 void wsu_output_adopt(wsu_output_t *output, wsu_buffer_t *frames);
 
 /* Counts bytes of frames as queued and sent. The output has to be empty. */
