@@ -82,12 +82,12 @@ void wsu_connection_free(wsu_connection_t *connection);
 /*
  * Takes bytes of the peer until something has happened and says so in `event`.
  * Returns how many of the `len` bytes were consumed; call again with the rest,
- * with `len` 0 too, until the event is WSU_EVENT_NONE: then all of them are.
- * After WSU_EVENT_MESSAGE, even of an empty one, wsu_connection_read() comes
- * before the next call, and `buf` must not change until then. The payload of a
- * control frame may be left unread. After WSU_EVENT_CLOSE,
- * WSU_EVENT_ERROR and WSU_EVENT_TERMINATE the peer's bytes are consumed and
- * ignored.
+ * with `len` 0 too (`buf` is never NULL), until the event is WSU_EVENT_NONE:
+ * then all of them are. After WSU_EVENT_MESSAGE, even of an empty one,
+ * wsu_connection_read() comes before the next call, and `buf` must not change
+ * until then. The payload of a control frame may be left unread. After
+ * WSU_EVENT_CLOSE, WSU_EVENT_ERROR and WSU_EVENT_TERMINATE the peer's bytes are
+ * consumed and ignored.
  */
 size_t wsu_connection_receive(wsu_connection_t *connection, const uint8_t *buf,
                               size_t len, wsu_event_t *event);

@@ -150,11 +150,14 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
 void wsu_transport_receive_input(wsu_transport_t *transport) {
   /* Moved out first: more may come, and the transport may go, in here. */
   wsu_buffer_t input = transport->input;
+  size_t len = wsu_buffer_length(&input);
 
   transport->input = (wsu_buffer_t){0};
   transport->is_resumed = false;
-  wsu_transport_receive(transport, wsu_buffer_bytes(&input),
-                        wsu_buffer_length(&input));
+  /* What is resumed may have no input, and nothing can be added to NULL. */
+  wsu_transport_receive(
+      transport, len > 0 ? wsu_buffer_bytes(&input) : transport->loop->buffer,
+      len);
   wsu_buffer_free(&input);
 }
 
