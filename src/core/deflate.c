@@ -86,12 +86,10 @@ static int raw_window_bits(int window_bits) {
                                             : -window_bits;
 }
 
-/* Gives the stream as much of the input as it can count. */
+/* Gives the stream as much as it can count of the input, which is not empty. */
 static void give_input(z_stream *stream, const uint8_t **bytes, size_t *len) {
   size_t size = *len < INPUT_MAX ? *len : INPUT_MAX;
 
-  if (size == 0)
-    return;
   stream->next_in = *bytes;
   stream->avail_in = (uInt)size;
   *bytes += size;

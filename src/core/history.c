@@ -21,13 +21,11 @@ static void put_hint(uint16_t *hints, size_t pos) {
   hints[0] = (uint16_t)pos;
 }
 
-/* Moves the window down to the beginning. */
+/* Moves the window, of which more is there, down to the beginning. */
 static void drop_oldest(wsu_history_t *history) {
-  size_t dropped;
+  size_t dropped = history->len - WSU_HISTORY_WINDOW;
 
-  if (history->len <= WSU_HISTORY_WINDOW)
-    return;
-  dropped = history->len - WSU_HISTORY_WINDOW;
+  assert(history->len > WSU_HISTORY_WINDOW);
   memmove(history->bytes, history->bytes + dropped, WSU_HISTORY_WINDOW);
   history->len = WSU_HISTORY_WINDOW;
   for (size_t i = 0; i < 1u << WSU_HISTORY_HASH_BITS; i++) {

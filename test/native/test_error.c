@@ -95,6 +95,11 @@ TEST("errors are negative and differ") {
   }
 }
 
+TEST("what is no error of the table is answered as an error of our own") {
+  CHECK_EQ(wsu_error_close_code(0), 1011);
+  CHECK_EQ(wsu_error_close_code(-10000), 1011);
+}
+
 int main(void) {
   return test_run();
 }

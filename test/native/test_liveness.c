@@ -377,7 +377,8 @@ TEST("of 10,000 clients the 500 frozen ones end in time and none other does") {
     crowd_t crowd;
 
     test_about("row", row);
-    open_crowd(&crowd, options, START + hour - most);
+    /* The last answer of a frozen one may be on its way for a timeout. */
+    open_crowd(&crowd, options, START + hour - most - options->timeout);
     run_crowd(&crowd, START + hour);
     for (uint32_t i = 0; i < CLIENTS; i++) {
       const client_t *client = &crowd.clients[i];
