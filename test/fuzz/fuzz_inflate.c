@@ -161,7 +161,11 @@ static void check_failing(const input_t *input, int expected) {
   decompressor = wsu_decompressor_new(input->window_bits, input->takes_over);
   if (decompressor != NULL)
     err = inflate_in_pieces(input, decompressor, &output);
-  EXPECT(err == (fuzz_stop_failing() ? WSU_ERR_OUT_OF_MEMORY : expected));
+  /* A message that is too long is so without its last allocation, too. */
+  if (fuzz_stop_failing())
+    EXPECT(err == WSU_ERR_OUT_OF_MEMORY || (err != 0 && err == expected));
+  else
+    EXPECT(err == expected);
   if (decompressor != NULL)
     check_usable(decompressor, input->takes_over);
   wsu_buffer_free(&output);
