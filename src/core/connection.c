@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "mask.h"
@@ -138,6 +139,7 @@ size_t wsu_connection_receive(wsu_connection_t *connection, const uint8_t *buf,
                               size_t len, wsu_event_t *event) {
   size_t pos = 0;
 
+  assert(buf != NULL);
   event->kind = WSU_EVENT_NONE;
   if (connection->failed || connection->close_received)
     return len;

@@ -284,7 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
   fuzz_fail_alloc(FUZZ_CORE, nth);
   for (size_t i = 0; goes_on && pos < len; i++) {
-    size_t n = chunk > 0 ? chunk : 1 + data[i % size];
+    size_t n = chunk > 0 ? chunk : 1u + data[i % size];
 
     if (n > len - pos)
       n = len - pos;

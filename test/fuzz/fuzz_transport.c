@@ -171,12 +171,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input_t input = {data, size};
   uint8_t bits = fuzz_byte(&input);
   wsu_connection_options_t options = read_options(&input, bits);
+  unsigned failing_poll;
 
   kernel_init();
   kernel.has_no_descriptors = (bits & 0x40) != 0 && (bits & 0x20) != 0;
   fuzz_fail_alloc(FUZZ_ALL, fuzz_byte(&input));
-  if (!owner_open(&owner, &options, (bits & 1) != 0, (bits & 8) != 0)) {
-    EXPECT(fuzz_stop_failing() || kernel.has_no_descriptors);
+  failing_poll = (bits & 0x80) != 0 ? fuzz_byte(&input) % 3u : 0;
+  if (!owner_open(&owner, &options, (bits & 1) != 0, (bits & 8) != 0,
+                  failing_poll)) {
+    EXPECT(fuzz_stop_failing() || kernel.has_no_descriptors ||
+           failing_poll > 0);
     return 0;
   }
   for (size_t i = 0; i < OPERATIONS_MAX && input.len > 0; i++)

@@ -105,15 +105,29 @@ static void on_notice(wsu_transport_t *transport, int notice) {
   wsu_loop_request_turn(&owner->loop);
 }
 
+/* JavaScript runs in here, so that a stream may have read something, too. */
 static void on_full(wsu_transport_t *transport) {
-  take_output(owner_of(transport));
+  owner_t *owner = owner_of(transport);
+  size_t len = kernel.sent_to_us - kernel.received;
+
+  EXPECT(owner->is_stream && owner->loop.in_turn);
+  take_output(owner);
+  if (len > kernel.piece)
+    len = kernel.piece;
+  if (open_transport(owner) == NULL || len == 0)
+    return;
+  wsu_stream_receive(transport, kernel.to_us + kernel.received, len);
+  kernel.received += len;
 }
 
 static void on_close(wsu_transport_t *transport) {
   owner_t *owner = owner_of(transport);
 
-  EXPECT(transport == owner->transport && transport->is_closing);
+  /* One that was not opened in the end is unknown to the owner. */
+  EXPECT(transport == owner->transport || owner->transport == NULL);
+  EXPECT(transport->is_closing && !owner->is_closed);
   EXPECT(!owner->is_in_call && !owner->loop.in_turn);
+  owner->is_closed = true;
   owner->transport = NULL;
 }
 
@@ -167,13 +181,14 @@ static void close_loop(owner_t *owner) {
 }
 
 bool owner_open(owner_t *owner, const wsu_connection_options_t *options,
-                bool is_stream, bool has_early) {
+                bool is_stream, bool has_early, unsigned failing_poll) {
   static const uint8_t early[] = {0x89, 0x81, 0, 0, 0, 0, 'e'};
   size_t early_len = has_early && !is_stream ? sizeof(early) : 0;
   uv_loop_t *uv = uv_script_init(kernel_ready);
   int err;
 
   memset(owner, 0, offsetof(owner_t, events));
+  uv_script_fail_poll(failing_poll);
   owner->options = *options;
   owner->is_stream = is_stream;
   owner->has_room = true;

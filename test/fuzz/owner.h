@@ -38,14 +38,18 @@ typedef struct owner {
   bool wants_output;
   bool is_in_call; /* of a function of the transport */
   bool has_failed; /* an allocation or so */
+  bool is_closed;
   bool is_loop_closed;
   uint64_t events[EVENTS_MAX]; /* a hash of each */
   uint64_t pongs[EVENTS_MAX];  /* that have to be sent */
 } owner_t;
 
-/* Opens loop and connection. False: that failed, and nothing is left. */
+/*
+ * Opens loop and connection, of which the `failing_poll` call of uv_poll fails
+ * (0: none). False: opening failed, and nothing is left.
+ */
 bool owner_open(owner_t *owner, const wsu_connection_options_t *options,
-                bool is_stream, bool has_early);
+                bool is_stream, bool has_early, unsigned failing_poll);
 
 /* What the application does. */
 void owner_send(owner_t *owner, fuzz_input_t *input, uint8_t bits);

@@ -307,7 +307,7 @@ static int inflate_message(const wsu_connection_options_t *options,
   wsu_connection_init(&connection, options);
   err = wsu_connection_inflate(&connection, decompressor, is_binary, bytes.data,
                                bytes.len, output);
-  wsu_connection_receive(&connection, NULL, 0, &event);
+  wsu_connection_receive(&connection, (const uint8_t *)"", 0, &event);
   CHECK_EQ(event.kind, err == 0 ? WSU_EVENT_NONE : WSU_EVENT_ERROR);
   if (err != 0)
     CHECK_EQ(event.err, err);

@@ -91,7 +91,9 @@ function readLines(programs, merged) {
       lines.set(number, runs > 0 || lines.get(number) === true);
     }
   }
-  return new Map([...files].filter(([name]) => !name.startsWith('..')));
+  return new Map(
+    [...files].filter(([name, { size }]) => !name.startsWith('..') && size > 0),
+  );
 }
 
 /** The text of the lines that nothing has run, `file: text` each. */
