@@ -437,9 +437,10 @@ static void end_transport(owner_t *owner, bool waits) {
   const wsu_liveness_options_t *options = &owner->transport->liveness.options;
   uint64_t time = owner->options.close_timeout + 100u;
 
+  /* What was heard in a stall counts from the end of as long a time. */
   if (waits && options->interval > 0 && is_healthy(owner))
-    time +=
-        options->interval + options->timeout + 2 * wsu_liveness_step(options);
+    time += options->interval + options->timeout +
+            2 * wsu_liveness_step(options) + owner->loop.heartbeat.missed;
   else
     owner_close(owner, 1000);
   uv_script_run(time);
