@@ -140,8 +140,9 @@ async function merge(target) {
     path.join(CORPUS, target),
     path.join(LEARNT, target),
   ]);
-  if (code !== 0) throw new Error(`cannot merge ${target}:\n${output}`);
-  return lastNumber(output, /MERGE-OUTER: (\d+) new files/g);
+  if (code !== 0) return `cannot merge: ${output.trim()}`;
+  const added = lastNumber(output, /MERGE-OUTER: (\d+) new files/g);
+  return `${added} inputs added to the corpus`;
 }
 
 const COLUMNS = [
@@ -184,12 +185,13 @@ async function main() {
     console.log(`${target}: ${options.minutes} min`);
     const result = await fuzz(target, options.minutes * 60);
     results.push(result);
+    console.log(`  ${result.executions} executions`);
     for (const file of result.findings) {
       console.log(`  ${path.relative(process.cwd(), file)}`);
     }
     if (result.failures) console.log(result.failures);
     if (options.merge && result.findings.length === 0) {
-      console.log(`  ${await merge(target)} inputs added to the corpus`);
+      console.log(`  ${await merge(target)}`);
     }
   }
   printTable(results);
