@@ -2,8 +2,8 @@
 
 // `npm test`: sets the clone up, runs the C tests plain and under sanitizers,
 // then the mocha suites with one and the same addon on every Node of the matrix,
-// over each transport, and ends with the true totals. The exit code is 0 only
-// if nothing failed and no part ran empty.
+// over TCP and TLS, and at its ends over any stream, and ends with the true
+// totals. The exit code is 0 only if nothing failed and no part ran empty.
 
 const { parseArgs } = require('util');
 
@@ -80,13 +80,25 @@ function readOptions(argv) {
     kinds: only === undefined ? KINDS : [only],
     majors: majors.length > 0 ? majors : NODE_MAJORS,
     transports: values.transport ? [values.transport] : TRANSPORTS,
+    // Who asks for some tests gets them over each transport.
+    isChosen: mochaAlone || values.transport !== undefined,
     mocha: { files, grep: values.grep },
   };
 }
 
-/** The suites on one Node, over each transport. */
-function listMocha(major, { transports, mocha }) {
-  return transports.map((transport) => [
+function isAtEnd(major) {
+  return [NODE_MAJORS[0], NODE_MAJORS.at(-1)].includes(major);
+}
+
+/**
+ * The suites on one Node, over each transport. TLS goes through a stream, too:
+ * one without TLS is for the ends of the matrix, unless it is asked for.
+ */
+function listMocha(major, { transports, isChosen, mocha }) {
+  const used = transports.filter(
+    (transport) => transport !== 'stream' || isChosen || isAtEnd(major),
+  );
+  return used.map((transport) => [
     `mocha, ${transport}, Node ${major}`,
     () => parts.runMocha(major, { ...mocha, env: { WS_TRANSPORT: transport } }),
   ]);
@@ -114,8 +126,7 @@ function listConformance(major) {
       ],
     ];
   }
-  const isAtEnd = [NODE_MAJORS[0], NODE_MAJORS.at(-1)].includes(major);
-  const transports = isAtEnd ? ['tcp', 'tls'] : ['tcp'];
+  const transports = isAtEnd(major) ? ['tcp', 'tls'] : ['tcp'];
   return [
     [
       `conformance, Node ${major}`,
