@@ -1,8 +1,8 @@
 'use strict';
 
-// `npm run fuzz`: builds the fuzz targets with clang, runs each for some
-// minutes, one after the other on one core, and prints what came of it. Inputs
-// that fail land in findings/, what was learnt stays in build/corpus/.
+// `npm run fuzz`: builds the fuzz targets with clang, runs each for some minutes
+// of CPU time, one after the other, and prints what came of it. Inputs that fail
+// land in findings/, what was learnt stays in build/corpus/.
 
 const { spawn, spawnSync } = require('child_process');
 const fs = require('fs');
@@ -20,9 +20,19 @@ const INPUT_MAX = 4096;
 /** After as many failing inputs a target has been fuzzed enough. */
 const FINDINGS_MAX = 5;
 
-const HELP = `Usage: npm run fuzz -- --minutes N [--target NAME] [--merge]
+/** Exit code of a fuzzer that was told to end. */
+const INTERRUPTED = 72;
 
-  --minutes N    how long each target runs; fractions are fine
+/** How often the CPU time of a target is read. */
+const LOOK_INTERVAL_MS = 500;
+
+/** Of the times in /proc, on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+const HELP = `Usage: npm run fuzz -- --minutes N [--jobs N] [--target NAME] [--merge]
+
+  --minutes N    CPU time that each target gets; fractions are fine
+  --jobs N       as many targets at the same time, 1 if not given
   --target NAME  only this one, more than once for several: see test/fuzz
   --merge        adds what covers new code to test/fuzz/corpus
   --help         show this
@@ -52,6 +62,7 @@ function readOptions(argv) {
       args: argv,
       options: {
         minutes: { type: 'string' },
+        jobs: { type: 'string', default: '1' },
         target: { type: 'string', multiple: true },
         merge: { type: 'boolean' },
         help: { type: 'boolean' },
@@ -63,29 +74,59 @@ function readOptions(argv) {
   if (values.help) return { help: true };
   const minutes = Number(values.minutes);
   if (!(minutes > 0)) throw new UsageError('--minutes takes a number above 0');
+  const jobs = Number(values.jobs);
+  if (!Number.isInteger(jobs) || jobs < 1) {
+    throw new UsageError('--jobs takes an integer above 0');
+  }
   const all = listTargets();
   const targets = values.target || all;
   const unknown = targets.find((name) => !all.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`--target takes one of ${all.join(', ')}`);
   }
-  return { minutes, targets, merge: values.merge };
+  return { minutes, jobs, targets, merge: values.merge };
 }
 
-/** Runs one of the programs at the lowest priority; resolves to what it says. */
-function run(target, args) {
+/** Seconds of CPU time that a process took so far; 0 once it has ended. */
+function readCpuSeconds(pid) {
+  let stat;
+  try {
+    stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch (err) {
+    if (err.code !== 'ENOENT' && err.code !== 'ESRCH') throw err;
+    return 0;
+  }
+  // utime and stime of proc(5); the name before them may have spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/**
+ * Runs one of the programs at the lowest priority, and tells it to end when it
+ * has had its CPU time. Resolves to what it says and took.
+ */
+function run(target, args, cpuSeconds = Infinity) {
   const program = path.join(__dirname, 'build', 'fuzz', target);
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: __dirname,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    let output = '';
+    const result = { output: '', seconds: 0, isOver: false };
+    const timer = setInterval(() => {
+      result.seconds = Math.max(result.seconds, readCpuSeconds(child.pid));
+      if (result.isOver || result.seconds < cpuSeconds) return;
+      result.isOver = true;
+      child.kill('SIGINT');
+    }, LOOK_INTERVAL_MS);
     child.stderr.setEncoding('utf8').on('data', (chunk) => {
-      output += chunk;
+      result.output += chunk;
     });
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, output }));
+    child.on('close', (code) => {
+      clearInterval(timer);
+      resolve({ ...result, code });
+    });
     os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW);
   });
 }
@@ -95,31 +136,40 @@ function lastNumber(text, pattern) {
   return matches.length === 0 ? 0 : Number(matches[matches.length - 1][1]);
 }
 
-/** Runs one target until its time is up, again after each failing input. */
-async function fuzz(target, seconds) {
+/** Runs one target until its CPU time is up, again after each failing input. */
+async function fuzz(target, cpuSeconds) {
   const learnt = path.join(LEARNT, target);
-  const result = { target, executions: 0, findings: [], failures: '' };
-  const startedAt = Date.now();
+  const result = {
+    target,
+    executions: 0,
+    seconds: 0,
+    findings: [],
+    failures: '',
+  };
   fs.mkdirSync(learnt, { recursive: true });
   fs.mkdirSync(FINDINGS, { recursive: true });
   for (;;) {
-    const left = seconds - (Date.now() - startedAt) / 1000;
+    const left = cpuSeconds - result.seconds;
     if (left < 1 || result.findings.length >= FINDINGS_MAX) break;
-    const { code, output } = await run(target, [
-      `-max_total_time=${Math.ceil(left)}`,
-      `-max_len=${INPUT_MAX}`,
-      '-timeout=10',
-      '-rss_limit_mb=1024',
-      '-print_final_stats=1',
-      `-artifact_prefix=${FINDINGS}/${target}-`,
-      learnt,
-      path.join(CORPUS, target),
-    ]);
+    const { code, output, seconds } = await run(
+      target,
+      [
+        `-max_len=${INPUT_MAX}`,
+        '-timeout=60',
+        '-rss_limit_mb=1024',
+        '-print_final_stats=1',
+        `-artifact_prefix=${FINDINGS}/${target}-`,
+        learnt,
+        path.join(CORPUS, target),
+      ],
+      left,
+    );
+    result.seconds += seconds;
     result.executions += lastNumber(output, /number_of_executed_units: (\d+)/g);
     result.corpus = lastNumber(output, /corp: (\d+)/g);
     result.covered = lastNumber(output, /cov: (\d+)/g);
     result.edges = lastNumber(output, /\((\d+) inline 8-bit counters\)/g);
-    if (code === 0) continue;
+    if (code === INTERRUPTED) continue;
     result.findings.push(
       (output.match(/Test unit written to (.*)/) || ['', '(no file)'])[1],
     );
@@ -127,7 +177,6 @@ async function fuzz(target, seconds) {
     // An input of the corpus that fails does so again.
     if (/^INFO: seed corpus/m.test(output) && !/INITED/.test(output)) break;
   }
-  result.seconds = (Date.now() - startedAt) / 1000;
   return result;
 }
 
@@ -147,6 +196,7 @@ async function merge(target) {
 
 const COLUMNS = [
   ['target', (result) => result.target],
+  ['CPU minutes', (result) => (result.seconds / 60).toFixed(1)],
   ['executions', (result) => result.executions],
   ['per second', (result) => Math.round(result.executions / result.seconds)],
   ['corpus', (result) => result.corpus],
@@ -173,27 +223,35 @@ function printTable(results) {
   }
 }
 
+/** Runs one target, and prints what came of it when it is over. */
+async function report(target, { minutes, merge: isMerging }) {
+  const result = await fuzz(target, minutes * 60);
+  const isClean = result.findings.length === 0;
+  console.log(`${target}: ${result.executions} executions`);
+  for (const file of result.findings) {
+    console.log(`  ${path.relative(process.cwd(), file)}`);
+  }
+  if (!isClean) console.log(result.failures);
+  else if (isMerging) console.log(`  ${await merge(target)}`);
+  return result;
+}
+
 async function main() {
   const options = readOptions(process.argv.slice(2));
   if (options.help) {
     process.stdout.write(HELP);
     return;
   }
-  make(...options.targets.map((target) => `build/fuzz/${target}`));
+  const { jobs, targets } = options;
+  make(...targets.map((target) => `build/fuzz/${target}`));
   const results = [];
-  for (const target of options.targets) {
-    console.log(`${target}: ${options.minutes} min`);
-    const result = await fuzz(target, options.minutes * 60);
-    results.push(result);
-    console.log(`  ${result.executions} executions`);
-    for (const file of result.findings) {
-      console.log(`  ${path.relative(process.cwd(), file)}`);
+  const waiting = [...targets];
+  const work = async () => {
+    while (waiting.length > 0) {
+      results.push(await report(waiting.shift(), options));
     }
-    if (result.failures) console.log(result.failures);
-    if (options.merge && result.findings.length === 0) {
-      console.log(`  ${await merge(target)}`);
-    }
-  }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   printTable(results);
   if (results.some((result) => result.findings.length > 0)) {
     process.exitCode = 1;
