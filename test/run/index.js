@@ -2,8 +2,8 @@
 
 // `npm test`: sets the clone up, runs the C tests plain and under sanitizers,
 // then the mocha suites with one and the same addon on every Node of the matrix,
-// over TCP and TLS, and at its ends over any stream, and ends with the true
-// totals. The exit code is 0 only if nothing failed and no part ran empty.
+// over TCP and TLS, and at its ends over any stream, those of classes that need
+// no connection once, and ends with the true totals. The exit code is 0 only if nothing failed and no part ran empty.
 
 const { parseArgs } = require('util');
 
@@ -98,10 +98,20 @@ function listMocha(major, { transports, isChosen, mocha }) {
   const used = transports.filter(
     (transport) => transport !== 'stream' || isChosen || isAtEnd(major),
   );
-  return used.map((transport) => [
+  const list = used.map((transport) => [
     `mocha, ${transport}, Node ${major}`,
     () => parts.runMocha(major, { ...mocha, env: { WS_TRANSPORT: transport } }),
   ]);
+  return mocha.files.length > 0 ? list : [...list, listClasses(major, mocha)];
+}
+
+/** The suites of what works without a connection. */
+function listClasses(major, { grep }) {
+  const files = parts.mochaFiles('test/classes');
+  return [
+    `mocha, classes, Node ${major}`,
+    () => parts.runMocha(major, { files, grep }),
+  ];
 }
 
 /** One suite, held against this package and against `ws`. */

@@ -177,7 +177,7 @@ async function runMocha(major, { files, grep, env }) {
     tally.failed += 1;
     tally.details += job.killedBecause || describeEnd(end);
     tally.details += tally.current ? `, in: ${tally.current}\n` : '\n';
-  } else if (tally.passed + tally.failed === 0) {
+  } else if (tally.passed + tally.failed === 0 && grep === undefined) {
     tally.failed = 1;
     tally.details += 'No test ran.\n';
   }

@@ -6,7 +6,7 @@ const { Writable } = require('node:stream');
 
 const ws = require('ws');
 
-const { betterThanWs, isWs, modulePath } = require('./helpers/implementation');
+const { betterThanWs, isWs, modulePath } = require('../helpers/implementation');
 
 const WebSocket = require(modulePath);
 

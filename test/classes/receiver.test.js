@@ -7,10 +7,10 @@ const { PassThrough, Writable } = require('node:stream');
 
 const ws = require('ws');
 
-const { betterThanWs, modulePath } = require('./helpers/implementation');
-const { once } = require('./helpers/events');
-const { closePayload, encodeFrame } = require('./helpers/frame');
-const { closeServers, createConnection } = require('./helpers/server');
+const { betterThanWs, modulePath } = require('../helpers/implementation');
+const { once } = require('../helpers/events');
+const { closePayload, encodeFrame } = require('../helpers/frame');
+const { closeServers, createConnection } = require('../helpers/server');
 
 const { Receiver } = require(modulePath);
 

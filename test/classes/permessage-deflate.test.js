@@ -6,7 +6,7 @@ const zlib = require('node:zlib');
 
 const ws = require('ws');
 
-const { betterThanWs, modulePath } = require('./helpers/implementation');
+const { betterThanWs, modulePath } = require('../helpers/implementation');
 
 const { PerMessageDeflate, extension } = require(modulePath);
 

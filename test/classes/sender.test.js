@@ -5,9 +5,9 @@ const { Duplex } = require('node:stream');
 
 const ws = require('ws');
 
-const { modulePath } = require('./helpers/implementation');
-const { once } = require('./helpers/events');
-const { decodeFrame } = require('./helpers/frame');
+const { modulePath } = require('../helpers/implementation');
+const { once } = require('../helpers/events');
+const { decodeFrame } = require('../helpers/frame');
 
 const { Sender, extension, subprotocol } = require(modulePath);
 
