@@ -1,12 +1,15 @@
 'use strict';
 
 // What clients of a soak do: each function gets a socket on which a handshake
-// is over, or none was begun, and does one thing to the server.
+// is over, or none was begun, and does one thing to the server. It also gets the
+// socket that this is carried by, to reset it: the same one without TLS.
 
 const net = require('node:net');
+const tls = require('node:tls');
 const zlib = require('node:zlib');
 
 const { closePayload, encodeFrame } = require('../helpers/frame');
+const { PRE_SHARED } = require('../helpers/tls');
 
 const HANDSHAKE =
   'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n' +
@@ -84,18 +87,18 @@ const BEHAVIOURS = {
   ],
   'talks and resets': [
     10,
-    (socket, random) => {
+    (socket, random, plain) => {
       socket.resume();
-      socket.write(messages(random), () => socket.resetAndDestroy());
+      socket.write(messages(random), () => plain.resetAndDestroy());
     },
   ],
   'resets within a frame': [
     10,
-    (socket, random) => {
+    (socket, random, plain) => {
       const bytes = messages(random);
 
       socket.write(bytes.subarray(0, random.integer(1, bytes.length)), () =>
-        socket.resetAndDestroy(),
+        plain.resetAndDestroy(),
       );
     },
   ],
@@ -127,10 +130,10 @@ const BEHAVIOURS = {
 const HANDSHAKES = {
   'is gone within the handshake': [
     5,
-    (socket, random) => {
+    (socket, random, plain) => {
       const end = random.integer(1, HANDSHAKE.length);
 
-      socket.write(HANDSHAKE.slice(0, end), () => socket.resetAndDestroy());
+      socket.write(HANDSHAKE.slice(0, end), () => plain.resetAndDestroy());
     },
   ],
   'is refused': [
@@ -155,31 +158,35 @@ function choose(random) {
  * Connects a client that does what chance has for it, and waits until it is
  * gone.
  *
- * @param {number} port
+ * @param {{port: number, isTls: boolean}} server
  * @param {Random} random
  * @returns {Promise<string>} what it did
  */
-function runClient(port, random) {
+function runClient({ port, isTls }, random) {
   const [name, [, act]] = choose(random);
 
   return new Promise((resolve) => {
-    const socket = net.connect({ port, host: '127.0.0.1' });
-
+    const plain = net.connect({ port, host: '127.0.0.1' });
+    const socket = isTls
+      ? tls.connect({ socket: plain, ...PRE_SHARED.client })
+      : plain;
     // Whoever does not read does not see its connection end.
-    const timer = setTimeout(() => socket.destroy(), 15000);
+    const timer = setTimeout(() => plain.destroy(), 15000);
+
+    plain.on('error', () => {});
     socket.on('error', () => {});
-    socket.on('close', () => {
+    plain.on('close', () => {
       clearTimeout(timer);
       resolve(name);
     });
     if (name in HANDSHAKES) {
-      act(socket, random);
+      act(socket, random, plain);
       return;
     }
     socket.write(HANDSHAKE + OFFER + '\r\n');
     socket.once('data', () => {
       socket.pause();
-      act(socket, random);
+      act(socket, random, plain);
     });
   });
 }

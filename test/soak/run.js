@@ -18,12 +18,14 @@ const RSS_SLACK = 16 * MIB;
 /** ms in which the last connections have to be gone. */
 const REST_LIMIT = 30 * 1000;
 
-const USAGE = `Usage: node test/soak/run.js [options]
+const TRANSPORTS = ['tcp', 'stream', 'tls'];
+
+const USAGE = `Usage: npm run soak -- [options]
 
   --minutes N      how long (20)
   --clients N      clients at the same time (1000)
   --cycle N        seconds between two times at rest (20)
-  --transport NAME auto or stream (auto)
+  --transport NAME tcp, stream or tls (tcp)
   --seed N         of the random numbers
   --help           print this`;
 
@@ -33,7 +35,7 @@ function readOptions() {
       minutes: { type: 'string', default: '20' },
       clients: { type: 'string', default: '1000' },
       cycle: { type: 'string', default: '20' },
-      transport: { type: 'string', default: 'auto' },
+      transport: { type: 'string', default: 'tcp' },
       seed: { type: 'string', default: String(Date.now() % 1e9) },
       help: { type: 'boolean', default: false },
     },
@@ -45,6 +47,9 @@ function readOptions() {
     }
     return number;
   };
+  if (!TRANSPORTS.includes(values.transport)) {
+    throw new Error(`--transport takes one of ${TRANSPORTS.join(', ')}`);
+  }
   return {
     help: values.help,
     minutes: count('minutes'),
@@ -74,11 +79,13 @@ async function sample(server) {
 }
 
 /** Keeps clients coming for so many milliseconds, and waits for the last. */
-async function load(port, random, { clients, cycle }, counts) {
+async function load(port, random, options, counts) {
+  const { clients, cycle, transport } = options;
+  const to = { port, isTls: transport === 'tls' };
   const end = Date.now() + cycle * 1000;
   const keepOneComing = async () => {
     while (Date.now() < end) {
-      const name = await runClient(port, random);
+      const name = await runClient(to, random);
 
       counts[name] = (counts[name] || 0) + 1;
     }
@@ -143,7 +150,7 @@ async function main() {
   }
   const random = new Random(options.seed);
   const server = fork(path.join(__dirname, 'server.js'), {
-    env: { ...process.env, SOAK_TRANSPORT: options.transport },
+    env: { ...process.env, WS_TRANSPORT: options.transport },
     execArgv: ['--expose-gc'],
   });
   const { port } = await message(server);

@@ -4,9 +4,11 @@
 // times. Its parent asks for samples.
 
 const fs = require('node:fs');
-const http = require('node:http');
-
-const { WebSocketServer } = require('../..');
+const {
+  createHttpServer,
+  transportOptions,
+} = require('../helpers/http-server');
+const { WebSocketServer } = require('../helpers/implementation');
 
 /** Garbage collections in a row, for what finalizers let go of. */
 const COLLECTIONS = 6;
@@ -14,7 +16,7 @@ const COLLECTIONS = 6;
 /** ms between two broadcasts. */
 const BROADCAST_INTERVAL = 50;
 
-const server = http.createServer((req, res) => res.end('no WebSocket'));
+const server = createHttpServer();
 const wss = new WebSocketServer({
   server,
   closeTimeout: 1000,
@@ -25,7 +27,7 @@ const wss = new WebSocketServer({
   maxLifetime: 10000,
   maxPayload: 1024 * 1024,
   perMessageDeflate: { threshold: 0 },
-  transport: process.env.SOAK_TRANSPORT,
+  ...transportOptions,
 });
 const update = Buffer.alloc(300, 'an update for everybody; ');
 
