@@ -49,6 +49,10 @@ void fuzz_resume_failing(void) {
   failing.is_paused = false;
 }
 
+bool fuzz_has_failed(void) {
+  return failing.has_failed;
+}
+
 bool fuzz_stop_failing(void) {
   bool has_failed = failing.has_failed;
 

@@ -35,6 +35,9 @@ void fuzz_fail_alloc(fuzz_scope_t scope, size_t nth);
 void fuzz_pause_failing(void);
 void fuzz_resume_failing(void);
 
+/* Whether the call has come that failed. */
+bool fuzz_has_failed(void);
+
 /* No call fails any more. Returns whether one did. */
 bool fuzz_stop_failing(void);
 

@@ -9,6 +9,9 @@
 
 #include "fuzz.h"
 
+/* Below all duplicates; each connection has two numbers from here on. */
+#define FIRST_DESCRIPTOR 900000
+
 kernel_t kernel;
 
 int real_close(int fd) __asm__("__real_close");
@@ -25,10 +28,28 @@ ssize_t wrapped_sendmsg(int fd, const struct msghdr *message,
                         int flags) __asm__("__wrap_sendmsg");
 
 void kernel_init(void) {
-  memset(&kernel.sent_to_us, 0,
-         sizeof(kernel) - offsetof(kernel_t, sent_to_us));
-  kernel.room = SIZE_MAX;
-  kernel.piece = SIZE_MAX;
+  kernel.has_no_descriptors = false;
+  for (size_t i = 0; i < KERNEL_SOCKETS; i++) {
+    kernel_socket_t *socket = &kernel.sockets[i];
+
+    memset(&socket->sent_to_us, 0,
+           sizeof(*socket) - offsetof(kernel_socket_t, sent_to_us));
+    socket->room = SIZE_MAX;
+    socket->piece = SIZE_MAX;
+  }
+}
+
+int kernel_descriptor(const kernel_socket_t *socket) {
+  return FIRST_DESCRIPTOR + 2 * (int)(socket - kernel.sockets);
+}
+
+/* The connection of a descriptor that may be a duplicate, or has to be one. */
+static kernel_socket_t *find(int fd, bool is_duplicate) {
+  int number = fd - FIRST_DESCRIPTOR;
+
+  EXPECT(number >= 0 && number < 2 * (int)KERNEL_SOCKETS);
+  EXPECT((number % 2 == 1) == is_duplicate);
+  return &kernel.sockets[number / 2];
 }
 
 static int fail(int err) {
@@ -37,14 +58,14 @@ static int fail(int err) {
 }
 
 /* Whether a call fails before it does anything. */
-static bool is_disturbed(void) {
-  if (kernel.interruptions > 0) {
-    kernel.interruptions--;
+static bool is_disturbed(kernel_socket_t *socket) {
+  if (socket->interruptions > 0) {
+    socket->interruptions--;
     errno = EINTR;
     return true;
   }
-  if (kernel.refusals > 0) {
-    kernel.refusals--;
+  if (socket->refusals > 0) {
+    socket->refusals--;
     errno = EAGAIN;
     return true;
   }
@@ -52,99 +73,111 @@ static bool is_disturbed(void) {
 }
 
 int kernel_ready(int fd, int wanted) {
-  bool has_input = kernel.received < kernel.sent_to_us;
+  const kernel_socket_t *socket = find(fd, true);
+  bool has_input = socket->received < socket->sent_to_us;
   int events = 0;
 
-  EXPECT(fd > KERNEL_FD);
-  if (kernel.is_reset)
+  if (socket->is_reset)
     return UV_EBADF;
-  if ((wanted & UV_READABLE) && (has_input || kernel.is_ended))
+  if ((wanted & UV_READABLE) && (has_input || socket->is_ended))
     events |= UV_READABLE;
-  if ((wanted & UV_WRITABLE) && kernel.room > 0)
+  if ((wanted & UV_WRITABLE) && socket->room > 0)
     events |= UV_WRITABLE;
-  if ((wanted & UV_DISCONNECT) && kernel.is_ended)
+  if ((wanted & UV_DISCONNECT) && socket->is_ended)
     events |= UV_DISCONNECT;
   return events;
 }
 
-void kernel_push(const uint8_t *bytes, size_t len) {
-  if (kernel.is_ended || kernel.is_reset ||
-      len > sizeof(kernel.to_us) - kernel.sent_to_us)
+void kernel_push(kernel_socket_t *socket, const uint8_t *bytes, size_t len) {
+  if (socket->is_ended || socket->is_reset ||
+      len > sizeof(socket->to_us) - socket->sent_to_us)
     return;
-  memcpy(kernel.to_us + kernel.sent_to_us, bytes, len);
-  kernel.sent_to_us += len;
+  memcpy(socket->to_us + socket->sent_to_us, bytes, len);
+  socket->sent_to_us += len;
 }
 
-void kernel_take(const uint8_t *bytes, size_t len) {
-  EXPECT(len <= sizeof(kernel.to_peer) - kernel.sent_to_peer);
-  memcpy(kernel.to_peer + kernel.sent_to_peer, bytes, len);
-  kernel.sent_to_peer += len;
+void kernel_take(kernel_socket_t *socket, const uint8_t *bytes, size_t len) {
+  EXPECT(len <= sizeof(socket->to_peer) - socket->sent_to_peer);
+  memcpy(socket->to_peer + socket->sent_to_peer, bytes, len);
+  socket->sent_to_peer += len;
+}
+
+size_t kernel_receive(kernel_socket_t *socket, uint8_t *dest, size_t len) {
+  size_t waiting = socket->sent_to_us - socket->received;
+  size_t n = waiting < len ? waiting : len;
+
+  /* Much comes in larger pieces, or a megabyte would take as many turns. */
+  if (n > socket->piece && n > socket->piece + waiting / 256)
+    n = socket->piece + waiting / 256;
+  memcpy(dest, socket->to_us + socket->received, n);
+  socket->received += n;
+  return n;
 }
 
 ssize_t wrapped_recv(int fd, void *dest, size_t len, int flags) {
-  size_t n = kernel.sent_to_us - kernel.received;
+  kernel_socket_t *socket = find(fd, true);
+  size_t n;
 
   (void)flags;
-  EXPECT(fd > KERNEL_FD);
-  if (is_disturbed())
+  if (is_disturbed(socket))
     return -1;
-  if (n > len)
-    n = len;
-  if (n > kernel.piece)
-    n = kernel.piece;
-  if (n == 0) {
-    if (kernel.is_reset)
-      return fail(ECONNRESET);
-    return kernel.is_ended ? 0 : fail(EAGAIN);
-  }
-  memcpy(dest, kernel.to_us + kernel.received, n);
-  kernel.received += n;
-  return (ssize_t)n;
+  n = kernel_receive(socket, dest, len);
+  if (n > 0)
+    return (ssize_t)n;
+  if (socket->is_reset)
+    return fail(ECONNRESET);
+  return socket->is_ended ? 0 : fail(EAGAIN);
 }
 
 /* What a call that sends returns once it begins, for the room there is. */
-static ssize_t send_some(int fd) {
-  EXPECT(fd > KERNEL_FD && !kernel.is_shut);
-  if (is_disturbed())
+static int begin_sending(kernel_socket_t *socket) {
+  EXPECT(!socket->is_shut);
+  if (is_disturbed(socket))
     return -1;
-  if (kernel.is_reset)
+  if (socket->is_reset)
     return fail(EPIPE);
-  return kernel.room == 0 ? fail(EAGAIN) : 0;
+  return socket->room == 0 ? fail(EAGAIN) : 0;
 }
 
-static size_t send_piece(const void *bytes, size_t len) {
-  size_t n = len < kernel.room ? len : kernel.room;
+static size_t send_piece(kernel_socket_t *socket, const void *bytes,
+                         size_t len) {
+  size_t n = len < socket->room ? len : socket->room;
 
   if (n > 0)
-    kernel_take(bytes, n);
-  if (kernel.room != SIZE_MAX)
-    kernel.room -= n;
+    kernel_take(socket, bytes, n);
+  if (socket->room != SIZE_MAX)
+    socket->room -= n;
   return n;
 }
 
 ssize_t wrapped_send(int fd, const void *bytes, size_t len, int flags) {
+  kernel_socket_t *socket = find(fd, true);
+
   EXPECT(flags == MSG_NOSIGNAL);
-  if (send_some(fd) < 0)
+  if (begin_sending(socket) < 0)
     return -1;
-  return (ssize_t)send_piece(bytes, len);
+  return (ssize_t)send_piece(socket, bytes, len);
 }
 
 ssize_t wrapped_sendmsg(int fd, const struct msghdr *message, int flags) {
+  kernel_socket_t *socket = find(fd, true);
   ssize_t total = 0;
 
   EXPECT(flags == MSG_NOSIGNAL);
-  if (send_some(fd) < 0)
+  if (begin_sending(socket) < 0)
     return -1;
   for (size_t i = 0; i < message->msg_iovlen; i++)
-    total += (ssize_t)send_piece(message->msg_iov[i].iov_base,
+    total += (ssize_t)send_piece(socket, message->msg_iov[i].iov_base,
                                  message->msg_iov[i].iov_len);
   return total;
 }
 
 int wrapped_shutdown(int fd, int how) {
-  EXPECT(fd > KERNEL_FD && how == SHUT_WR && !kernel.is_shut);
-  kernel.is_shut = true;
-  return kernel.is_reset ? fail(ENOTCONN) : 0;
+  kernel_socket_t *socket = find(fd, true);
+
+  EXPECT(how == SHUT_WR && !socket->is_shut);
+  socket->is_shut = true;
+  return socket->is_reset ? fail(ENOTCONN) : 0;
 }
 
 int wrapped_setsockopt(int fd, int level, int name, const void *value,
@@ -153,22 +186,27 @@ int wrapped_setsockopt(int fd, int level, int name, const void *value,
   (void)name;
   (void)value;
   (void)len;
-  EXPECT(fd > KERNEL_FD);
+  (void)find(fd, true);
   return 0;
 }
 
 int wrapped_fcntl(int fd, int command, ...) {
-  EXPECT(fd == KERNEL_FD && command == F_DUPFD_CLOEXEC);
+  kernel_socket_t *socket = find(fd, false);
+
+  EXPECT(command == F_DUPFD_CLOEXEC);
   if (kernel.has_no_descriptors)
     return fail(EMFILE);
-  kernel.duplicates++;
-  return KERNEL_FD + 1;
+  socket->duplicates++;
+  return fd + 1;
 }
 
 int wrapped_close(int fd) {
-  if (fd < KERNEL_FD)
+  kernel_socket_t *socket;
+
+  if (fd < FIRST_DESCRIPTOR)
     return real_close(fd);
-  EXPECT(kernel.duplicates > 0);
-  kernel.duplicates--;
+  socket = find(fd, true);
+  EXPECT(socket->duplicates > 0);
+  socket->duplicates--;
   return 0;
 }

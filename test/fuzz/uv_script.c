@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-#define HANDLES_MAX 16u
+#define HANDLES_MAX 24u
 
 /*
  * Iterations in a row without any time that passes: more than any input has

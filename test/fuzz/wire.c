@@ -1,7 +1,6 @@
 #include "error.h"
 #include "frame.h"
 #include "fuzz.h"
-#include "kernel.h"
 #include "owner.h"
 
 uint64_t owner_hash(uint64_t hash, const void *bytes, size_t len) {
@@ -66,10 +65,11 @@ uint64_t owner_digest(wsu_connection_t *connection, const wsu_event_t *event,
   }
 }
 
-void owner_check_events(const owner_t *owner, bool is_through) {
-  wsu_connection_options_t options = owner->options;
-  const uint8_t *bytes = kernel.to_us;
-  size_t left = is_through ? kernel.sent_to_us : kernel.received;
+void conn_check_events(const conn_t *conn, bool is_through) {
+  wsu_connection_options_t options = conn->owner->options;
+  const kernel_socket_t *socket = conn->socket;
+  const uint8_t *bytes = socket->to_us;
+  size_t left = is_through ? socket->sent_to_us : socket->received;
   wsu_decompressor_t *decompressor = wsu_decompressor_new(15, false);
   wsu_connection_t connection;
   wsu_event_t event;
@@ -86,13 +86,13 @@ void owner_check_events(const owner_t *owner, bool is_through) {
     if (event.kind != WSU_EVENT_NONE)
       hash = owner_digest(&connection, &event, decompressor);
     if (hash != 0) {
-      if (count < owner->events_count)
-        EXPECT(hash == owner->events[count]);
+      if (count < conn->events_count)
+        EXPECT(hash == conn->events[count]);
       count++;
     }
   } while (event.kind != WSU_EVENT_NONE);
-  EXPECT(owner->events_count <= count);
-  EXPECT(!is_through || owner->events_count == count);
+  EXPECT(conn->events_count <= count);
+  EXPECT(!is_through || conn->events_count == count);
   wsu_connection_free(&connection);
   wsu_decompressor_free(decompressor);
 }
@@ -114,7 +114,7 @@ static uint32_t number_of(const uint8_t *payload, size_t len) {
   return number;
 }
 
-static void check_frame(const owner_t *owner, seen_t *seen, uint8_t opcode,
+static void check_frame(const conn_t *conn, seen_t *seen, uint8_t opcode,
                         const uint8_t *payload, size_t len) {
   EXPECT(!seen->is_over);
   switch (opcode) {
@@ -133,8 +133,8 @@ static void check_frame(const owner_t *owner, seen_t *seen, uint8_t opcode,
     }
     break;
   case WSU_OPCODE_PONG:
-    EXPECT(seen->pongs < owner->pongs_count);
-    EXPECT(owner->pongs[seen->pongs++] == owner_hash(0, payload, len));
+    EXPECT(seen->pongs < conn->pongs_count);
+    EXPECT(conn->pongs[seen->pongs++] == owner_hash(0, payload, len));
     break;
   default:
     EXPECT(opcode == WSU_OPCODE_CLOSE);
@@ -142,13 +142,14 @@ static void check_frame(const owner_t *owner, seen_t *seen, uint8_t opcode,
   }
 }
 
-void owner_check_wire(const owner_t *owner, bool is_through) {
+void conn_check_wire(const conn_t *conn, bool is_through) {
+  const kernel_socket_t *socket = conn->socket;
   seen_t seen = {0};
   size_t pos = 0;
 
-  while (pos < kernel.sent_to_peer) {
-    const uint8_t *bytes = kernel.to_peer + pos;
-    size_t left = kernel.sent_to_peer - pos;
+  while (pos < socket->sent_to_peer) {
+    const uint8_t *bytes = socket->to_peer + pos;
+    size_t left = socket->sent_to_peer - pos;
     wsu_frame_t frame;
     size_t size = wsu_frame_decode_header(bytes, left, &frame);
 
@@ -157,13 +158,13 @@ void owner_check_wire(const owner_t *owner, bool is_through) {
     EXPECT(!frame.masked && frame.fin);
     if (frame.length > left - size)
       break;
-    check_frame(owner, &seen, frame.opcode, bytes + size, (size_t)frame.length);
+    check_frame(conn, &seen, frame.opcode, bytes + size, (size_t)frame.length);
     pos += size + (size_t)frame.length;
   }
-  EXPECT(seen.messages <= owner->messages && seen.pings <= owner->pings);
+  EXPECT(seen.messages <= conn->messages && seen.pings <= conn->pings);
   if (!is_through)
     return;
-  EXPECT(pos == kernel.sent_to_peer);
-  EXPECT(seen.messages == owner->messages && seen.pings == owner->pings);
-  EXPECT(seen.pongs == owner->pongs_count);
+  EXPECT(pos == socket->sent_to_peer);
+  EXPECT(seen.messages == conn->messages && seen.pings == conn->pings);
+  EXPECT(seen.pongs == conn->pongs_count);
 }
