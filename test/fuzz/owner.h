@@ -112,7 +112,7 @@ void conn_release(conn_t *conn, int holds);
 void conn_set_heartbeat(conn_t *conn, fuzz_input_t *input);
 void conn_touch(conn_t *conn, uint8_t bits);
 
-/* Does what was wished for where JavaScript runs, without what is in `except`. */
+/* Does where JavaScript runs what was wished for, `except` some of it. */
 void conn_fulfil(conn_t *conn, uint8_t except);
 
 /* The peer sends the pong of the last heartbeat. */
