@@ -16,10 +16,11 @@ const transportOptions = transport === 'stream' ? { transport } : {};
  * Creates the HTTP server that the transport of this run needs.
  *
  * @param {object} [options] of `http.createServer()`
+ * @param {boolean} [usesTls] by default, as the transport of this run says
  * @returns {http.Server}
  */
-function createHttpServer(options = {}) {
-  return isTls
+function createHttpServer(options = {}, usesTls = isTls) {
+  return usesTls
     ? https.createServer({ ...PRE_SHARED.server, ...options })
     : http.createServer(options);
 }

@@ -255,6 +255,12 @@ class RawClient {
     );
   }
 
+  /** Keeps nothing of what is received from now on. */
+  discard() {
+    this.socket.removeAllListeners('data');
+    this.socket.resume();
+  }
+
   /** Sends FIN. */
   end() {
     this.socket.end();

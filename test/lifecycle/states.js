@@ -1,15 +1,50 @@
 'use strict';
 
-// Connections in every state that one can be in, clients included, in one
-// thread: what has to stand any end of that thread.
+// Connections in every state that one can be in, over each transport, clients
+// included, in one thread: what has to stand any end of that thread.
 
-const http = require('node:http');
+const { Blob } = require('node:buffer');
+const { randomBytes } = require('node:crypto');
 
+const { NO_TAKEOVER, deflate, offering } = require('../helpers/deflate');
 const { once } = require('../helpers/events');
-const { encodeFrame } = require('../helpers/frame');
+const { closePayload, encodeFrame } = require('../helpers/frame');
+const { createHttpServer } = require('../helpers/http-server');
 const { RawClient, upgradeRequest } = require('../helpers/raw-client');
+const { until } = require('./scenarios');
 
 const LARGE = 4 * 1024 * 1024;
+
+/** So large that a thread compresses it, or inflates what it was made of. */
+const FOR_A_THREAD = 32 * 1024;
+const INFLATED_BY_A_THREAD = 512 * 1024;
+
+/** Options of the WebSocketServer, and whether the HTTP server speaks TLS. */
+const TRANSPORTS = {
+  tcp: { options: {}, isTls: false },
+  stream: { options: { transport: 'stream' }, isTls: false },
+  tls: { options: {}, isTls: true },
+};
+
+/** WebSocketServers by the path of their requests. */
+const SERVERS = {
+  '/': { perMessageDeflate: true },
+  '/hold': { holdUntilListening: true },
+  '/shutdown': {},
+  '/waiting': {
+    verifyClient: ({ req }, callback) => {
+      req.client.server.emit('waiting', callback);
+    },
+  },
+};
+
+const MESSAGE = '818100000000 61';
+
+class EndlessBlob extends Blob {
+  arrayBuffer() {
+    return new Promise(() => {});
+  }
+}
 
 /** Each brings a new connection into a state, which is its name. */
 const STATES = {
@@ -32,7 +67,7 @@ const STATES = {
 
   'is paused': ({ client, ws }) => {
     ws.pause();
-    client.write('818100000000 61');
+    client.write(MESSAGE);
   },
 
   'has a client that does not read': ({ client, ws }) => {
@@ -46,13 +81,18 @@ const STATES = {
     ws.send(Buffer.alloc(LARGE), () => {});
   },
 
+  async 'has a heartbeat that waits for an answer'({ client, ws }) {
+    ws.heartbeat({ interval: 1, timeout: 60000 });
+    await client.frame();
+  },
+
   async 'is being closed by the server'({ client, ws }) {
     ws.close(1001, 'foo');
     await client.expect('880503e9666f6f');
   },
 
   async 'is being closed by the client'({ client }) {
-    client.write('88820000000003e8');
+    client.send({ opcode: 'close', payload: closePayload(1000) });
     await client.expect('880203e8');
   },
 
@@ -62,8 +102,16 @@ const STATES = {
     await client.expect('880203ea');
   },
 
-  'is sending a Blob': ({ ws }) => {
-    if (typeof Blob !== 'undefined') ws.send(new Blob(['foo']));
+  'is sending a Blob, and a message behind it': ({ ws }) => {
+    ws.send(new EndlessBlob(['foo']));
+    ws.send('bar', () => {});
+  },
+
+  'is read by way of a stream': ({ client, ws, world }) => {
+    const stream = world.package.createWebSocketStream(ws);
+    stream.on('error', () => {});
+    stream.write('foo');
+    client.write(MESSAGE);
   },
 
   async 'is closed'({ client, ws }) {
@@ -71,6 +119,59 @@ const STATES = {
     client.reset();
     await close;
   },
+};
+
+/** The same for those that need a server or a handshake of their own. */
+const SPECIAL_STATES = {
+  'is paused on bytes that came with its handshake': [
+    { path: '/paused', head: Buffer.from(MESSAGE.replace(' ', ''), 'hex') },
+    () => {},
+  ],
+
+  'is held, with messages behind the first one': [
+    { path: '/hold' },
+    async ({ client, wss }) => {
+      client.write(MESSAGE.repeat(3));
+      await until(() => wss.stats().messages.received === 1);
+    },
+  ],
+
+  'is in a shutdown': [
+    { path: '/shutdown' },
+    async ({ client, wss }) => {
+      wss.shutdown({ timeout: 60000 });
+      await client.expect('880203e9');
+    },
+  ],
+};
+
+/** The same for those that keep threads busy, which come last. */
+const BUSY_STATES = {
+  'is compressing on a thread all the time': [
+    offering('permessage-deflate'),
+    async ({ client, ws }) => {
+      const payload = randomBytes(FOR_A_THREAD);
+      const send = (err) => err || ws.send(payload, send);
+      send();
+      await client.frame();
+      client.discard();
+    },
+  ],
+
+  'is inflating on a thread all the time': [
+    offering(NO_TAKEOVER),
+    async ({ client, ws }) => {
+      const frame = encodeFrame({
+        opcode: 'binary',
+        rsv: 4,
+        payload: deflate(Buffer.alloc(INFLATED_BY_A_THREAD)),
+      });
+      const message = once(ws, 'message');
+      ws.on('message', () => client.write(frame));
+      client.write(frame);
+      await message;
+    },
+  ],
 };
 
 /** Those in which one is right after a call, in the same turn. */
@@ -82,66 +183,122 @@ const TRANSIENT_STATES = {
   'has lost its socket': (ws, req) => req.socket.destroy(),
 };
 
-async function until(condition) {
-  while (!condition()) await new Promise(setImmediate);
-}
-
-/** A server with connections, as the ends of `endings.js` get it. */
-class World {
-  /** @param {string} packageRoot where the package is loaded from */
-  constructor(packageRoot) {
-    const { WebSocketServer } = require(packageRoot);
-    this.server = http.createServer();
-    this.wss = new WebSocketServer({
-      noServer: true,
-      verifyClient: ({ req }, callback) => {
-        if (req.url !== '/waiting') callback(true);
-        else this.server.emit('waiting');
-      },
+/** An HTTP server with WebSocketServers, over one transport. */
+class Site {
+  /**
+   * @param {World} world
+   * @param {string} transport a name of `TRANSPORTS`
+   */
+  constructor(world, transport) {
+    this.world = world;
+    this.transport = transport;
+    this.servers = {};
+    this.http = createHttpServer({}, TRANSPORTS[transport].isTls);
+    this.http.on('upgrade', (req, socket, head) => {
+      const wss = this.servers[req.url];
+      wss.handleUpgrade(req, socket, head, (ws) => {
+        wss.emit('connection', ws, req);
+      });
     });
-    /** WebSockets of which no test has made use. */
-    this.spare = [];
-    this.clients = [];
+    for (const [path, options] of Object.entries(SERVERS)) {
+      this.serve(path, options);
+    }
+    this.serve('/paused', {}).on('connection', (ws) => ws.pause());
   }
 
   async listen() {
-    const handle = (req, socket, head) => {
-      this.wss.handleUpgrade(req, socket, head, (ws) => {
-        this.wss.emit('connection', ws, req);
-      });
-    };
-    this.server.on('upgrade', handle);
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.port = this.server.address().port;
+    this.http.listen(0, '127.0.0.1');
+    await once(this.http, 'listening');
+    this.port = this.http.address().port;
   }
 
-  async open() {
-    const connection = once(this.wss, 'connection');
-    const client = await RawClient.open(this.port);
+  /** Adds a WebSocketServer. */
+  serve(path, options) {
+    const wss = new this.world.package.WebSocketServer({
+      noServer: true,
+      ...TRANSPORTS[this.transport].options,
+      ...options,
+    });
+    this.servers[path] = wss;
+    return wss;
+  }
+
+  /** A client that has sent nothing yet. */
+  async connect() {
+    const { isTls } = TRANSPORTS[this.transport];
+    const client = await RawClient.connect(this.port, isTls);
+    this.world.clients.push(client);
+    return client;
+  }
+
+  /** @param {object} [options] as for `RawClient.open()` */
+  async open({ path = '/', ...options } = {}) {
+    const wss = this.servers[path];
+    const connection = once(wss, 'connection');
+    const client = await this.connect();
+    await client.handshake({ path, ...options });
     const [ws, req] = await connection;
-    this.clients.push(client);
-    return { client, ws, req };
+    return { client, ws, req, wss, world: this.world };
   }
 
   /** Opens a connection in each state. */
   async openAll() {
     for (const bring of Object.values(STATES)) await bring(await this.open());
     for (const bytes of [Buffer.alloc(0), upgradeRequest().subarray(0, 20)]) {
-      const client = await RawClient.connect(this.port);
-      client.write(bytes);
-      this.clients.push(client);
+      (await this.connect()).write(bytes);
     }
-    const waiting = once(this.server, 'waiting');
-    const client = await RawClient.connect(this.port);
-    client.write(upgradeRequest({ path: '/waiting' }));
+    const waiting = once(this.http, 'waiting');
+    (await this.connect()).write(upgradeRequest({ path: '/waiting' }));
     await waiting;
-    this.clients.push(client);
-    this.transient = [];
     for (const bring of Object.values(TRANSIENT_STATES)) {
       const { ws, req } = await this.open();
-      this.transient.push(() => bring(ws, req));
+      this.world.transient.push(() => bring(ws, req));
     }
+    await this.openSpecial(SPECIAL_STATES);
+  }
+
+  async openSpecial(states) {
+    for (const [options, bring] of Object.values(states)) {
+      await bring(await this.open(options));
+    }
+  }
+
+  close() {
+    for (const wss of Object.values(this.servers)) {
+      for (const ws of wss.clients) ws.terminate();
+      wss.close();
+    }
+    this.http.close();
+  }
+}
+
+/** Servers with connections, as the ends of `endings.js` get them. */
+class World {
+  /**
+   * @param {object} module the package
+   * @param {string[]} [transports] names of `TRANSPORTS`
+   */
+  constructor(module, transports = Object.keys(TRANSPORTS)) {
+    this.package = module;
+    this.clients = [];
+    this.transient = [];
+    this.sites = transports.map((transport) => new Site(this, transport));
+  }
+
+  async listen() {
+    for (const site of this.sites) await site.listen();
+  }
+
+  async openAll() {
+    for (const site of this.sites) await site.openAll();
+    for (const site of this.sites) await site.openSpecial(BUSY_STATES);
+  }
+
+  /** All WebSockets of all servers. */
+  get webSockets() {
+    return this.sites.flatMap(({ servers }) =>
+      Object.values(servers).flatMap((wss) => [...wss.clients]),
+    );
   }
 
   /** Brings connections into the states that last no longer than a turn. */
@@ -149,13 +306,17 @@ class World {
     for (const bring of this.transient.splice(0)) bring();
   }
 
+  /** Ends all servers, and gives up on clients that do not answer. */
+  async shutdown() {
+    const servers = this.sites.flatMap((site) => Object.values(site.servers));
+    await Promise.all(servers.map((wss) => wss.shutdown({ timeout: 1 })));
+  }
+
   /** Ends everything that keeps the thread running. */
   close() {
-    for (const ws of this.wss.clients) ws.terminate();
+    for (const site of this.sites) site.close();
     for (const client of this.clients) client.socket.destroy();
-    this.wss.close();
-    this.server.close();
   }
 }
 
-module.exports = { World };
+module.exports = { TRANSPORTS, World };

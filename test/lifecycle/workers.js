@@ -2,8 +2,8 @@
 
 // Worker threads with servers, and all the ways in which they end. Each must
 // leave the process, and the other threads in it, as they were.
-// `node workers.js [--slow] NAME...` runs scenarios; --slow is for a machine as
-// slow as that of valgrind.
+// `node workers.js TRANSPORTS [--slow] NAME...` runs scenarios; --slow is for a
+// machine as slow as that of valgrind.
 
 const assert = require('node:assert');
 const fs = require('node:fs');
@@ -12,12 +12,14 @@ const { Worker } = require('node:worker_threads');
 
 const { once } = require('../helpers/events');
 const { RandomTraffic } = require('../helpers/random-traffic');
-const { destroyClients } = require('../helpers/raw-client');
-const { ENDINGS } = require('./endings');
+const { RawClient, destroyClients } = require('../helpers/raw-client');
+const { WORKER_ENDINGS } = require('./endings');
+const { runScenarios, until } = require('./scenarios');
 
 const ROOT = path.resolve(__dirname, '..', '..');
 
-const isSlow = process.argv[2] === '--slow';
+const transports = (process.argv[2] || '').split(',');
+const isSlow = process.argv[3] === '--slow';
 
 const TRAFFIC = isSlow
   ? { connections: 2, maxSize: 500 }
@@ -25,14 +27,28 @@ const TRAFFIC = isSlow
 const MESSAGES = isSlow ? 5 : 100;
 const ROUNDS = isSlow ? 1 : 3;
 
-async function until(condition) {
-  while (!condition()) await new Promise(setImmediate);
+/** Workers one after the other: the first ones, and those that are counted. */
+const FIRST_WORKERS = 4;
+const WORKERS = 20;
+
+/** What RSS may vary by, in bytes: a worker has more than that to send. */
+const RSS_SLACK = 24 * 1024 * 1024;
+
+/** What a process holds of the system, where that can be told. */
+function count(what) {
+  return process.platform === 'linux'
+    ? fs.readdirSync(`/proc/self/${what}`).length
+    : 0;
 }
 
-function countDescriptors() {
-  return process.platform === 'linux'
-    ? fs.readdirSync('/proc/self/fd').length
-    : 0;
+/** What has to be as it was once a worker has ended. */
+function countAll() {
+  return {
+    descriptors: count('fd'),
+    threads: count('task'),
+    handles: process._getActiveHandles().length,
+    requests: process._getActiveRequests().length,
+  };
 }
 
 /**
@@ -45,7 +61,7 @@ function countDescriptors() {
  */
 function startWorker(task, packageRoot = ROOT) {
   const worker = new Worker(path.join(__dirname, 'thread.js'), {
-    workerData: { task, packageRoot },
+    workerData: { task, transports, packageRoot },
   });
   worker.errors = [];
   worker.on('error', (error) => worker.errors.push(error));
@@ -82,6 +98,14 @@ async function assertTerminates({ worker, ended }) {
   assert.match((await ended).message, /^Waited for a frame/);
 }
 
+/** Terminates a worker with connections in every state. */
+async function terminateBusyWorker() {
+  const worker = startWorker('wait');
+  await once(worker, 'message');
+  await worker.terminate();
+  assert.deepStrictEqual(worker.errors, []);
+}
+
 const SCENARIOS = {
   async 'terminate() under traffic'() {
     for (let round = 0; round < ROUNDS; round++) {
@@ -101,10 +125,15 @@ const SCENARIOS = {
   },
 
   async 'terminate() with connections in every state'() {
-    const worker = startWorker('wait');
-    await once(worker, 'message');
-    await worker.terminate();
-    assert.deepStrictEqual(worker.errors, []);
+    await terminateBusyWorker();
+  },
+
+  async 'terminate() of one after the other'() {
+    for (let i = 0; i < FIRST_WORKERS; i++) await terminateBusyWorker();
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < WORKERS; i++) await terminateBusyWorker();
+    const growth = process.memoryUsage().rss - before;
+    assert.ok(growth < RSS_SLACK, `RSS has grown by ${growth} bytes`);
   },
 
   async 'terminate() at any time while connections are made'() {
@@ -118,29 +147,48 @@ const SCENARIOS = {
   },
 };
 
-for (const [name, [code]] of Object.entries(ENDINGS)) {
+for (const [name, [code]] of Object.entries(WORKER_ENDINGS)) {
   SCENARIOS[name] = async () => {
     const worker = startWorker(name);
+    worker.on('message', (message) => {
+      if (message === 'spinning') worker.terminate();
+    });
     await once(worker, 'message');
     assert.strictEqual(await worker.exited, code);
     assert.deepStrictEqual(
       worker.errors.map((error) => error.message),
-      code === 1 ? ['on purpose'] : [],
+      code === 1 && !name.startsWith('terminate()') ? ['on purpose'] : [],
     );
   };
 }
 
+/** Runs a scenario, behind which the process has to be as it was. */
+async function leavingNothing(run) {
+  const before = countAll();
+  await run();
+  destroyClients();
+  if (isSlow) return;
+  await until(() =>
+    Object.entries(countAll()).every(([name, value]) => value <= before[name]),
+  );
+}
+
+/** What the first thread and the first client open for the process stays. */
+async function warmUp() {
+  const worker = startWorker('echo');
+  const [port] = await once(worker, 'message');
+  const client = await RawClient.open(port);
+  const end = once(client.socket, 'close');
+  await worker.terminate();
+  client.socket.destroy();
+  await end;
+}
+
 async function main(names) {
-  // What the first thread opens for the process stays open.
-  if (!isSlow) await startWorker('echo').terminate();
-  for (const name of names) {
-    const before = countDescriptors();
-    await SCENARIOS[name]();
-    destroyClients();
-    if (!isSlow) await until(() => countDescriptors() <= before);
-  }
+  if (!isSlow) await warmUp();
+  await runScenarios(SCENARIOS, names, leavingNothing);
 }
 
 module.exports = { SCENARIOS, assertProgress, startTraffic };
 
-if (require.main === module) main(process.argv.slice(isSlow ? 3 : 2));
+if (require.main === module) main(process.argv.slice(isSlow ? 4 : 3));
