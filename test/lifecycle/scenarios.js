@@ -5,7 +5,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-const TIME_LIMIT_MS = 30 * 1000;
+const TIME_LIMIT_MS = 5 * 1000;
 
 /** How long the wait is between two looks at what has no event, in ms. */
 const STEP_MS = 1;
@@ -14,12 +14,13 @@ const STEP_MS = 1;
  * Waits for what tells nobody that it happens.
  *
  * @param {() => boolean} condition
- * @throws {Error} with the condition, if it does not come true in time
+ * @param {() => string} [describe] says what it has come to in vain
+ * @throws {Error} if it does not come true in time
  */
-async function until(condition) {
+async function until(condition, describe = () => String(condition)) {
   const end = Date.now() + TIME_LIMIT_MS;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`Waited in vain for ${condition}`);
+    if (Date.now() > end) throw new Error(`Waited in vain: ${describe()}`);
     await sleep(STEP_MS);
   }
 }

@@ -168,13 +168,19 @@ async function leavingNothing(run) {
   await run();
   destroyClients();
   if (isSlow) return;
-  await until(() =>
-    Object.entries(countAll()).every(([name, value]) => value <= before[name]),
+  await until(
+    () =>
+      Object.entries(countAll()).every(([name, n]) => n <= before[name]),
+    () => `${JSON.stringify(before)} became ${JSON.stringify(countAll())}`,
   );
 }
 
-/** What the first thread and the first client open for the process stays. */
+/**
+ * What the first worker, the first client and the first work for libuv's
+ * threads make for the process stays.
+ */
 async function warmUp() {
+  await fs.promises.stat(__filename);
   const worker = startWorker('echo');
   const [port] = await once(worker, 'message');
   const client = await RawClient.open(port);
