@@ -33,25 +33,27 @@ const WANTS_SETTLE = 3;
  * @property {Buffer} cork
  * @property {Int32Array} directory of the cork
  * @property {WebSocket[]} unsettled have send callbacks that wait for the flush
+ * @property {boolean} isExiting whether no turn will come any more
  */
 const shared = native.sender || {
   cork: Buffer.allocUnsafeSlow(CORK_SIZE),
   directory: new Int32Array(DIRECTORY_HEADER + 2 * DIRECTORY_ENTRIES),
   unsettled: [],
+  isExiting: false,
 };
 
+// The listener keeps the copy that it is of from being collected.
+if (native.sender === undefined) process.on('exit', onExit);
 native.sender = shared;
 
 const { cork, directory, unsettled } = shared;
 const header = Buffer.allocUnsafeSlow(HEADER_MAX);
 
-let isExiting = false;
-
 /** Sends all that was sent before, as far as the kernel takes it. */
 function flush() {
   native.flush();
   for (const ws of native.sockets) {
-    if (ws !== undefined && ws._isStream) writeOutput(ws);
+    if (ws !== undefined && ws._isStream) ws._writeOutput();
   }
 }
 
@@ -60,11 +62,9 @@ function flush() {
  * sent before, goes out at once.
  */
 function onExit() {
-  isExiting = true;
+  shared.isExiting = true;
   flush();
 }
-
-process.on('exit', onExit);
 
 function requestSettle() {
   directory[WANTS_SETTLE] = 1;
@@ -108,7 +108,7 @@ function commit(slot, end) {
     directory[LAST_SLOT] = slot;
     directory[COUNT] = count + 1;
   }
-  if (isExiting) flush();
+  if (shared.isExiting) flush();
 }
 
 /**
@@ -147,7 +147,7 @@ function writeHeader(target, position, first, length) {
  */
 function sendPieces(ws, first, second) {
   native.sendFrame(ws._handle, first, second);
-  if (isExiting) flush();
+  if (shared.isExiting) flush();
   else if (ws._isStream) writeOutput(ws, true);
 }
 

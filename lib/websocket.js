@@ -503,6 +503,11 @@ class WebSocket extends EventEmitter {
     }
   }
 
+  /** For other copies of this package: a stream belongs to one of them. */
+  _writeOutput() {
+    writeOutput(this);
+  }
+
   /** Nothing more is sent: the stream ends, or native code has sent a FIN. */
   _endSocket() {
     if (this._isStream) {

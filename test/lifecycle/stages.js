@@ -135,14 +135,11 @@ const STAGES = {
 
   "'pong'": onEvent('pong', ({ client }) => client.write('8a8000000000')),
 
-  "'close' after a closing handshake": onEvent(
-    'close',
-    async ({ client }) => {
-      client.write('88820000000003e8');
-      await client.ended();
-      client.end();
-    },
-  ),
+  "'close' after a closing handshake": onEvent('close', async ({ client }) => {
+    client.write('88820000000003e8');
+    await client.ended();
+    client.end();
+  }),
 
   "'close' after a reset": onEvent('close', ({ client }) => client.reset()),
 
@@ -167,7 +164,9 @@ const STAGES = {
   }),
 
   "'heartbeat'": async (site, action) => {
-    const wss = site.serve('/stage', { heartbeat: { interval: 1, timeout: 1 } });
+    const wss = site.serve('/stage', {
+      heartbeat: { interval: 1, timeout: 1 },
+    });
     wss.on('heartbeat', action);
     await site.open({ path: '/stage' });
   },
@@ -201,7 +200,7 @@ const STAGES = {
 
   "'wsClientError'": onServerEvent('wsClientError', {}, REFUSED),
 
-  'verifyClient': onHandshake((verifyClient) => ({ verifyClient })),
+  verifyClient: onHandshake((verifyClient) => ({ verifyClient })),
 
   'verifyClient, with a callback': onHandshake((action) => ({
     verifyClient: (info, callback) => {
@@ -210,12 +209,11 @@ const STAGES = {
     },
   })),
 
-  'allowedOrigins': onHandshake(
-    (allowedOrigins) => ({ allowedOrigins }),
-    { headers: { Origin: 'http://localhost' } },
-  ),
+  allowedOrigins: onHandshake((allowedOrigins) => ({ allowedOrigins }), {
+    headers: { Origin: 'http://localhost' },
+  }),
 
-  'handleProtocols': onHandshake((handleProtocols) => ({ handleProtocols }), {
+  handleProtocols: onHandshake((handleProtocols) => ({ handleProtocols }), {
     headers: { 'Sec-WebSocket-Protocol': 'foo' },
   }),
 

@@ -169,8 +169,7 @@ async function leavingNothing(run) {
   destroyClients();
   if (isSlow) return;
   await until(
-    () =>
-      Object.entries(countAll()).every(([name, n]) => n <= before[name]),
+    () => Object.entries(countAll()).every(([name, n]) => n <= before[name]),
     () => `${JSON.stringify(before)} became ${JSON.stringify(countAll())}`,
   );
 }
