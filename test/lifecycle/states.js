@@ -265,7 +265,7 @@ class Site {
 
   close() {
     for (const wss of Object.values(this.servers)) {
-      for (const ws of wss.clients) ws.terminate();
+      for (const ws of wss.clients || []) ws.terminate();
       wss.close();
     }
     this.http.close();
