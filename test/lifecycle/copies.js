@@ -13,7 +13,9 @@ const { once } = require('../helpers/events');
 const { RandomTraffic, echo } = require('../helpers/random-traffic');
 const { destroyClients } = require('../helpers/raw-client');
 const { ROOT, addonPath } = require('../run/setup');
-const { assertProgress, startTraffic } = require('./workers');
+const { passed, until } = require('./scenarios');
+const { World } = require('./states');
+const { assertProgress, startTraffic, startWorker } = require('./workers');
 
 const MESSAGES = 100;
 
@@ -65,7 +67,28 @@ async function run(folder) {
   await Promise.all(copies.map(runInThisThread));
   await assertProgress(threads[1]);
   await threads[1].worker.terminate();
+  await endWithConnections(copies);
   destroyClients();
+}
+
+/** Both here, and one of them in a worker, with connections in every state. */
+async function endWithConnections(copies) {
+  const worlds = copies.map((copy) => new World(require(copy)));
+  for (const world of worlds) {
+    await world.listen();
+    await world.openAll();
+  }
+  const worker = startWorker('wait', copies[1]);
+  await once(worker, 'message');
+  await worker.terminate();
+  assert.deepStrictEqual(worker.errors, []);
+  worlds[0].act();
+  worlds[0].close();
+  await until(() => worlds[0].webSockets.length === 0);
+  const { client, ws } = await worlds[1].sites[0].open();
+  ws.send('foo');
+  await client.expect('8103666f6f');
+  worlds[1].act();
 }
 
 async function main() {
@@ -75,6 +98,8 @@ async function main() {
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+  process.stdout.write(passed('both with connections in every state'));
+  process.exit();
 }
 
 main();

@@ -205,7 +205,9 @@ module.exports = {
   ensureNode,
   ensurePackage,
   ensureProject,
+  filesBelow,
   headersDir,
+  modifiedAt,
   reportError,
 };
 
