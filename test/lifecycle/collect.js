@@ -19,7 +19,7 @@ const { runScenarios, until } = require('./scenarios');
 const { World } = require('./states');
 
 /** Connections of each kind over each transport, and of those with much data. */
-const CONNECTIONS = 20;
+const CONNECTIONS = 10;
 const LARGE_CONNECTIONS = 4;
 
 /** Objects of other kinds, one after the other. */

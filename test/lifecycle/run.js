@@ -23,7 +23,6 @@ const VALGRIND_TIME_LIMIT_MS = 240 * 1000;
 const PROCESSES = 2;
 
 const TRANSPORT_NAMES = Object.keys(TRANSPORTS);
-const ALL_TRANSPORTS = TRANSPORT_NAMES.join(',');
 
 /** Scenarios that share a process, at most. */
 const GROUP_SIZE = 20;
@@ -31,9 +30,18 @@ const GROUP_SIZE = 20;
 /** Nodes that end threads in another order than the one that runs this. */
 const OTHER_MAJORS = [16, 26];
 
-/** What these run as well, beside a third of the ends of workers each. */
+/** Of the scenarios of workers, one of so many runs with a sanitizer. */
+const SANITIZED_EACH = 3;
+
+/** Of those in stages, one of so many runs on each of the other Nodes. */
+const ELSEWHERE_EACH = 6;
+
+/** In the main thread, one of so many stages ends with an exception. */
+const THROWN_EACH = 3;
+
+/** What the other Nodes run as well. */
 const ELSEWHERE = {
-  workers: [FLAT, 'terminate() with connections in every state'],
+  workers: ['terminate() with connections in every state'],
   contexts: ['a context behind the main one', 'the package loaded again'],
   collected: [
     'connections that have ended by terminate()',
@@ -67,26 +75,28 @@ function groupsOf(names) {
 
 /** Each in a process of its own, over one transport after the other. */
 function listMainThread() {
-  return Object.entries(MAIN_ENDINGS).map(([name, [code]], i) => ({
-    name: 'The main thread',
-    scenarios: [name],
-    args: [script('endings.js'), name, TRANSPORT_NAMES[i % 3]],
-    expected: { code, outputs: ['READY'] },
-  }));
+  const isWanted = (name, i) =>
+    !name.startsWith('an exception in ') || i % THROWN_EACH === 0;
+  return Object.entries(MAIN_ENDINGS)
+    .filter(([name], i) => isWanted(name, i))
+    .map(([name, [code]], i) => ({
+      name: 'The main thread',
+      scenarios: [name],
+      args: [script('endings.js'), name, transportAt(i)],
+      expected: { code, outputs: ['READY'] },
+    }));
 }
 
-/**
- * Processes that run scenarios of workers in groups.
- *
- * @param {string[]} names
- * @param {(i: number) => string} transportOf the one with that index
- * @param {object} options of the tasks
- */
-function listWorkers(names, transportOf, options) {
+function transportAt(i) {
+  return TRANSPORT_NAMES[i % TRANSPORT_NAMES.length];
+}
+
+/** Processes that run scenarios in groups, over one transport each. */
+function listWorkers(names, options) {
   return TRANSPORT_NAMES.flatMap((transport) =>
-    groupsOf(names.filter((name, i) => transportOf(i) === transport)).map(
+    groupsOf(names.filter((name, i) => transportAt(i) === transport)).map(
       (group) => ({
-        name: `Workers over ${transport}${options.where}`,
+        name: `Workers over ${transport}`,
         scenarios: group,
         args: [script('workers.js'), transport, ...group],
         ...options,
@@ -95,27 +105,31 @@ function listWorkers(names, transportOf, options) {
   );
 }
 
-/** All of it on the Node that runs this, workers with a sanitizer. */
+/** All of it on the Node that runs this. */
 function listHere(env) {
   const names = Object.keys(WORKERS).filter((name) => name !== FLAT);
+  const isSanitized = (name, i) => env !== null && i % SANITIZED_EACH === 0;
   return [
-    ...listWorkers(names, (i) => TRANSPORT_NAMES[i % 3], {
-      where: env === null ? '' : ', under AddressSanitizer',
+    ...listWorkers(names.filter(isSanitized), {
+      where: ', under AddressSanitizer',
       env,
     }),
+    ...listWorkers(
+      names.filter((name, i) => !isSanitized(name, i)),
+      {},
+    ),
     ...listMainThread(),
     {
-      name: 'Workers over all transports',
+      name: 'Workers one after the other',
       scenarios: [FLAT],
-      args: [script('workers.js'), ALL_TRANSPORTS, FLAT],
+      args: [script('workers.js'), 'tcp', FLAT],
     },
-    ...listContexts(Object.keys(CONTEXTS), { env }),
+    ...listContexts(Object.keys(CONTEXTS), {}),
     listCollected(Object.keys(COLLECTED), {}),
     {
       name: 'Two copies of the package',
       scenarios: ['both with connections in every state'],
-      args: [script('copies.js'), ALL_TRANSPORTS],
-      env,
+      args: [script('copies.js'), 'tcp,stream'],
     },
   ];
 }
@@ -138,20 +152,16 @@ function listCollected(names, options) {
   };
 }
 
-/** A third of the ends of workers on each of the other Nodes. */
+/** Some of it on each of the other Nodes. */
 async function listElsewhere() {
-  const ends = Object.keys(WORKERS).filter((name) => / in /.test(name));
+  const stages = Object.keys(WORKERS).filter((name) => / in /.test(name));
   const tasks = [];
   for (const [i, major] of OTHER_MAJORS.entries()) {
     const { path: command } = await ensureNode(major);
-    const names = ends.filter((name, index) => index % 3 === i);
+    const names = stages.filter((name, j) => j % ELSEWHERE_EACH === i);
     const options = { command, where: ` on Node ${major}` };
     tasks.push(
-      ...listWorkers(
-        [...ELSEWHERE.workers, ...names],
-        (index) => TRANSPORT_NAMES[index % 3],
-        options,
-      ),
+      ...listWorkers([...ELSEWHERE.workers, ...names], options),
       ...listContexts(ELSEWHERE.contexts, options),
       listCollected(ELSEWHERE.collected, options),
     );

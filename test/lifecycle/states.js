@@ -306,10 +306,12 @@ class World {
     for (const bring of this.transient.splice(0)) bring();
   }
 
-  /** Ends all servers, and gives up on clients that do not answer. */
+  /** Ends all servers; the clients are gone before they can answer. */
   async shutdown() {
     const servers = this.sites.flatMap((site) => Object.values(site.servers));
-    await Promise.all(servers.map((wss) => wss.shutdown({ timeout: 1 })));
+    const ends = servers.map((wss) => wss.shutdown({ timeout: 1 }));
+    for (const client of this.clients) client.socket.destroy();
+    await Promise.all(ends);
   }
 
   /** Ends everything that keeps the thread running. */
