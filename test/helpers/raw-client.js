@@ -51,6 +51,41 @@ function connected(socket, event) {
   });
 }
 
+/**
+ * Connects a socket that allows half-open.
+ *
+ * @param {number|string} target a port of 127.0.0.1 or a path
+ * @param {boolean} usesTls
+ * @returns {Promise<{socket: net.Socket, plain: net.Socket}>} `plain` is what
+ *   carries it, which is the same without TLS
+ */
+async function openSocket(target, usesTls) {
+  const where =
+    typeof target === 'number'
+      ? { host: '127.0.0.1', port: target }
+      : { path: target };
+  const plain = net.connect({ ...where, allowHalfOpen: true });
+  await connected(plain, 'connect');
+  plain.setNoDelay(true);
+  return { socket: usesTls ? await secure(plain) : plain, plain };
+}
+
+/**
+ * Speaks TLS on a connected socket.
+ *
+ * @param {net.Socket} plain
+ * @returns {Promise<tls.TLSSocket>}
+ */
+async function secure(plain) {
+  const socket = tls.connect({
+    socket: plain,
+    allowHalfOpen: true,
+    ...PRE_SHARED.client,
+  });
+  await connected(socket, 'secureConnect');
+  return socket;
+}
+
 const openClients = new Set();
 
 class RawClient {
@@ -100,20 +135,7 @@ class RawClient {
    * @returns {Promise<RawClient>}
    */
   static async connect(target, usesTls = isTls) {
-    const where =
-      typeof target === 'number'
-        ? { host: '127.0.0.1', port: target }
-        : { path: target };
-    const plain = net.connect({ ...where, allowHalfOpen: true });
-    await connected(plain, 'connect');
-    plain.setNoDelay(true);
-    if (!usesTls) return new RawClient(plain);
-    const socket = tls.connect({
-      socket: plain,
-      allowHalfOpen: true,
-      ...PRE_SHARED.client,
-    });
-    await connected(socket, 'secureConnect');
+    const { socket, plain } = await openSocket(target, usesTls);
     return new RawClient(socket, plain);
   }
 
@@ -307,4 +329,12 @@ function destroyClients() {
   for (const client of openClients) client.socket.destroy();
 }
 
-module.exports = { ACCEPT, KEY, RawClient, destroyClients, upgradeRequest };
+module.exports = {
+  ACCEPT,
+  KEY,
+  RawClient,
+  destroyClients,
+  openSocket,
+  secure,
+  upgradeRequest,
+};
