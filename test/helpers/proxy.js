@@ -18,6 +18,8 @@ class Direction {
   #target;
   #bytes = null;
   #isStalled = false;
+  #isBusy = false;
+  #hasEnded = false;
   #isOver = false;
   #limit = Infinity;
   #onLimit = null;
@@ -36,9 +38,13 @@ class Direction {
       if (this.#isOver) return;
       source.pause();
       this.#bytes = bytes;
-      this.#forward();
+      if (!this.#isStalled) this.#forward();
     });
-    source.on('end', () => this.end());
+    // This comes while the source is paused, too.
+    source.on('end', () => {
+      this.#hasEnded = true;
+      if (!this.#isBusy) this.#goOn();
+    });
   }
 
   /** Forwards nothing until `resume()`; the source is not read meanwhile. */
@@ -50,8 +56,7 @@ class Direction {
   /** Goes on. */
   resume() {
     this.#isStalled = false;
-    if (this.#bytes === null) this.#source.resume();
-    else this.#forward();
+    if (!this.#isBusy) this.#goOn();
   }
 
   /**
@@ -87,21 +92,26 @@ class Direction {
       this.#limit - this.forwarded,
       this.#pieceLength === null ? Infinity : this.#pieceLength(),
     );
-    if (size === 0 || this.#isStalled || this.#isOver) return;
+    if (size === 0) return;
     const piece = this.#bytes.subarray(0, size);
     const rest = this.#bytes.subarray(size);
     this.#bytes = rest.length === 0 ? null : rest;
+    this.#isBusy = true;
     this.forwarded += size;
     this.#target.write(piece, (err) => {
+      this.#isBusy = false;
       if (err) return;
       if (this.forwarded === this.#limit) this.#onLimit();
-      else if (this.#pieceLength !== null) setImmediate(() => this.#goOn());
-      else this.#goOn();
+      else if (this.#pieceLength === null) this.#goOn();
+      else setImmediate(() => this.#goOn());
     });
   }
 
   #goOn() {
-    if (!this.#isStalled) this.resume();
+    if (this.#isStalled || this.#isOver) return;
+    if (this.#bytes !== null) this.#forward();
+    else if (this.#hasEnded) this.end();
+    else this.#source.resume();
   }
 }
 
