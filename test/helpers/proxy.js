@@ -75,7 +75,7 @@ class Direction {
   stopAfter(count, callback) {
     this.#limit = count;
     this.#onLimit = callback;
-    if (count === 0) callback();
+    if (count === this.forwarded) callback();
   }
 
   /** Forwards nothing more, and tells the target so. */
@@ -248,11 +248,11 @@ class Proxy {
  * Puts a proxy before a server.
  *
  * @param {TestServer} server
- * @param {boolean} [isTls] whether the proxy speaks TLS to the server; if not,
+ * @param {boolean} isTls whether the proxy speaks TLS to the server; if not,
  *   the client has to, where the server does
  * @returns {Promise<Proxy>}
  */
-async function createProxy(server, isTls = server.isTls) {
+async function createProxy(server, isTls) {
   const proxy = new Proxy(server.target, isTls);
   await proxy.listen();
   return proxy;
