@@ -59,7 +59,7 @@ const PLACES = {
 
   'an Express route'(server, handle) {
     const app = express();
-    app.get(['/', '/reset'], (req, res) => {
+    app.get(['/', '/leaving'], (req, res) => {
       handle(req, req.socket, Buffer.alloc(0), res);
     });
     server.on('request', app);
@@ -596,79 +596,85 @@ for (const place of Object.keys(PLACES)) {
     });
   });
 
-  describe(`A reset of the client in ${place}`, () => {
+  describe(`A client that leaves in ${place}`, () => {
     afterEach(closeServers);
 
+    /** How it leaves, and the event by which its socket tells so. */
+    const WAYS = {
+      'a reset': [(client) => client.reset(), 'close'],
+      FIN: [(client) => client.end(), 'end'],
+    };
+
     /**
-     * Each makes options for `serve()`, with which `reset` is called. That
-     * resets the connection of a request for /reset only, and tells whether
-     * it did.
+     * Each makes options for `serve()`, with which `leave` is called. That has
+     * the client of a request for /leaving leave, and tells whether it did;
+     * `event` is what its socket emits then.
      */
     const MOMENTS = {
-      'right before handleUpgrade()': (reset) => ({
+      'right before handleUpgrade()': (leave) => ({
         handle(wss, req, socket, head) {
-          reset(req);
+          leave(req);
           accept(wss, req, socket, head);
         },
       }),
-      'well before handleUpgrade()': (reset) => ({
+      'well before handleUpgrade()': (leave, event) => ({
         async handle(wss, req, socket, head) {
           socket.on('error', () => {});
-          if (reset(req)) await once(socket, 'close');
+          if (leave(req)) await once(socket, event);
           accept(wss, req, socket, head);
         },
       }),
-      'in verifyClient': (reset) => ({
+      'in verifyClient': (leave) => ({
         verifyClient({ req }) {
-          reset(req);
+          leave(req);
           return true;
         },
       }),
-      'right before verifyClient calls back': (reset) => ({
+      'right before verifyClient calls back': (leave) => ({
         verifyClient({ req }, callback) {
           setImmediate(() => {
-            reset(req);
+            leave(req);
             callback(true);
           });
         },
       }),
-      'well before verifyClient calls back': (reset) => ({
+      'well before verifyClient calls back': (leave, event) => ({
         async verifyClient({ req }, callback) {
-          if (reset(req)) await once(req.socket, 'close');
+          if (leave(req)) await once(req.socket, event);
           callback(true);
         },
       }),
-      'well before verifyClient refuses it': (reset) => ({
+      'well before verifyClient refuses it': (leave, event) => ({
         async verifyClient({ req }, callback) {
-          const isReset = reset(req);
-          if (isReset) await once(req.socket, 'close');
-          callback(!isReset);
+          const isLeaving = leave(req);
+          if (isLeaving) await once(req.socket, event);
+          callback(!isLeaving);
         },
       }),
-      'in handleProtocols': (reset) => ({
+      'in handleProtocols': (leave) => ({
         handleProtocols(protocols, req) {
-          reset(req);
+          leave(req);
           return 'foo';
         },
       }),
-      "in a listener of 'headers'": (reset) => ({
+      "in a listener of 'headers'": (leave) => ({
         prepare(wss) {
-          wss.on('headers', (lines, req) => reset(req));
+          wss.on('headers', (lines, req) => leave(req));
         },
       }),
-      'in the callback of handleUpgrade()': (reset) => ({
+      'in the callback of handleUpgrade()': (leave) => ({
         handle(wss, req, socket, head) {
           wss.handleUpgrade(req, socket, head, (ws) => {
-            reset(req);
+            leave(req);
             wss.emit('connection', ws, req);
           });
         },
       }),
-      'before much is sent': (reset) => ({
+      'before much is sent': (leave) => ({
         handle(wss, req, socket, head) {
           wss.handleUpgrade(req, socket, head, (ws) => {
             wss.emit('connection', ws, req);
-            if (!reset(req)) return;
+            if (!leave(req)) return;
             ws.send('foo');
             ws.send(Buffer.alloc(1000000));
             ws.ping();
@@ -679,35 +685,38 @@ for (const place of Object.keys(PLACES)) {
 
     const HEADERS = { 'Sec-WebSocket-Protocol': 'foo' };
 
-    for (const [when, makeOptions] of Object.entries(MOMENTS)) {
-      it(`${when} ends nothing but its connection`, async () => {
-        let client;
-        const server = await serve(
-          place,
-          makeOptions((req) => {
-            if (req.url !== '/reset') return false;
-            client.reset();
+    for (const [way, [leave, event]] of Object.entries(WAYS)) {
+      for (const [when, makeOptions] of Object.entries(MOMENTS)) {
+        it(`by ${way} ${when} ends nothing but its connection`, async () => {
+          let client;
+          const leaveIfAsked = ({ url }) => {
+            if (url !== '/leaving') return false;
+            leave(client);
             return true;
-          }),
-        );
-        const other = await server.open({ headers: HEADERS });
-        const logs = [];
-        server.wss.on('connection', (ws) => logs.push(record(ws)));
-        const accepted = once(server.http, 'connection');
-        client = await server.connect();
-        const [socket] = await accepted;
-        const closed = once(socket, 'close');
-        client.write(upgradeRequest({ path: '/reset', headers: HEADERS }));
-        await closed;
-        for (const log of logs) {
-          await until(() => log.length > 0);
-          assert.deepStrictEqual(log, [['close', 1006, '']]);
-        }
-        assert.strictEqual(await getConnections(server.http), 1);
-        assert.deepStrictEqual([...server.wss.clients], [other.ws]);
-        await assertEcho(other);
-        await assertEcho(await server.open({ headers: HEADERS }));
-      });
+          };
+          const server = await serve(place, makeOptions(leaveIfAsked, event));
+          const other = await server.open({ headers: HEADERS });
+          const logs = [];
+          server.wss.on('connection', (ws) => logs.push(record(ws)));
+          const accepted = once(server.http, 'connection');
+          client = await server.connect();
+          const [socket] = await accepted;
+          const closed = once(socket, 'close');
+          client.write(upgradeRequest({ path: '/leaving', headers: HEADERS }));
+          await closed;
+          // Who waits for long enough sees that it has gone.
+          const isSeen = when.startsWith('well before');
+          assert.strictEqual(logs.length, isSeen ? 0 : 1);
+          for (const log of logs) {
+            await until(() => log.length > 0);
+            assert.deepStrictEqual(log, [['close', 1006, '']]);
+          }
+          assert.strictEqual(await getConnections(server.http), 1);
+          assert.deepStrictEqual([...server.wss.clients], [other.ws]);
+          await assertEcho(other);
+          await assertEcho(await server.open({ headers: HEADERS }));
+        });
+      }
     }
   });
 
