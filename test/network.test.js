@@ -5,18 +5,22 @@
 // of a test are there at the same time, on one server.
 
 const assert = require('node:assert');
-const fs = require('node:fs');
 const { WebSocket: WsClient } = require('ws');
 
 const { betterThanWs, isWs, transport } = require('./helpers/implementation');
 const { OFFER, deflate, offering } = require('./helpers/deflate');
-const { once, record } = require('./helpers/events');
+const { once } = require('./helpers/events');
 const { closePayload, encodeFrame } = require('./helpers/frame');
 const { isTls } = require('./helpers/http-server');
-const { closeProxies, createProxy } = require('./helpers/proxy');
 const { Random, chooseSeed } = require('./helpers/random');
 const { RawClient, secure, upgradeRequest } = require('./helpers/raw-client');
-const { closeServers, createServer } = require('./helpers/server');
+const {
+  LOST,
+  Scene,
+  closeScenes,
+  leave,
+  recordEnd,
+} = require('./helpers/scene');
 
 const seed = chooseSeed();
 
@@ -58,104 +62,6 @@ const MESSAGES = {
     ],
   ],
 };
-
-const LOST = [
-  ['close', 1006, ''],
-  ['end', false],
-];
-
-async function until(condition) {
-  while (!(await condition())) await new Promise(setImmediate);
-}
-
-function countDescriptors() {
-  return process.platform === 'linux'
-    ? fs.readdirSync('/proc/self/fd').length
-    : 0;
-}
-
-function countConnections({ http }) {
-  return new Promise((resolve, reject) => {
-    http.getConnections((err, count) => (err ? reject(err) : resolve(count)));
-  });
-}
-
-/** Expects that a client gets its message back. */
-async function expectEcho({ client }) {
-  client.send({ opcode: 'text', payload: 'foo' });
-  await client.expect('8103666f6f');
-}
-
-/** Keeps a log of events, behind 'close' whether that was clean. */
-function recordEnd(ws) {
-  const log = record(ws);
-  ws.addEventListener('close', ({ wasClean }) => log.push(['end', wasClean]));
-  return log;
-}
-
-/** A server with the connections of a test, and one that has to stay. */
-class Scene {
-  /** By the path of the request: the events of a connection. */
-  logs = new Map();
-
-  /**
-   * @param {(ws: object) => void} [onConnection] for those of the test
-   * @param {boolean} [isTlsForwarded] whether clients speak TLS themselves
-   */
-  static async create(onConnection = () => {}, isTlsForwarded = false) {
-    const scene = new Scene();
-    scene.server = await createServer({
-      perMessageDeflate: { threshold: 0 },
-      onConnection: (ws, { url }) => {
-        if (url === '/') {
-          ws.on('message', (data) => ws.send(String(data)));
-          return;
-        }
-        scene.#record(ws, url);
-        onConnection(ws);
-      },
-    });
-    scene.proxy = await createProxy(scene.server, isTls && !isTlsForwarded);
-    scene.other = await scene.server.open();
-    scene.descriptors = countDescriptors();
-    return scene;
-  }
-
-  /** Waits for all to be gone, and expects that nothing is left of them. */
-  async rest() {
-    const { server, logs } = this;
-    await until(async () => (await countConnections(server)) === 1);
-    await until(() => countDescriptors() === this.descriptors);
-    const all = [...logs.values()];
-    await until(() => all.every((log) => log.some(([name]) => name === 'end')));
-    assert.deepStrictEqual([...server.wss.clients], [this.other.ws]);
-    betterThanWs(() => {
-      const { bufferedBytes, connections } = server.wss.stats();
-      assert.strictEqual(connections.open, 1);
-      assert.strictEqual(bufferedBytes, 0);
-    });
-    await expectEcho(this.other);
-    await expectEcho(await server.open());
-    for (const log of all) {
-      const closed = log.findIndex(([name]) => name === 'close');
-      assert.deepStrictEqual(
-        log.slice(closed + 1).map(([name]) => name),
-        ['end'],
-      );
-    }
-  }
-
-  #record(ws, url) {
-    assert.ok(!this.logs.has(url));
-    this.logs.set(url, recordEnd(ws));
-  }
-}
-
-/** Closes the end of the client behind that of the server. */
-async function leave(client, link) {
-  client.socket.on('end', () => client.end());
-  await link.closed;
-}
 
 /**
  * Expects the events of a connection that was cut.
@@ -210,8 +116,7 @@ function range(first, last) {
 
 afterEach(async function () {
   if (this.currentTest.state === 'failed') console.log(`TEST_SEED=${seed}`);
-  await closeProxies();
-  await closeServers();
+  await closeScenes();
 });
 
 /** Options for the request of a case; all requests have the same length. */
@@ -281,7 +186,7 @@ describe('A connection that is cut on the way to the server', () => {
 
   if (isTls) {
     it('within a record of TLS, by FIN and by a reset in turn, has lost its message', async () => {
-      const scene = await Scene.create(undefined, true);
+      const scene = await Scene.create({ isTlsForwarded: true });
       const [frame] = BEFORE;
       // A header, a nonce, the frame and a tag (RFC 5288, 3).
       const recordLength = 5 + 8 + encodeFrame(frame).length + 16;
@@ -356,7 +261,7 @@ describe('A connection that is cut on the way to the client', () => {
   }
 
   it('by FIN and by a reset in turn, is lost for the server', async () => {
-    const scene = await Scene.create(converse);
+    const scene = await Scene.create({ onConnection: converse });
     const pieces = await readUncut(scene);
     const all = Buffer.concat(pieces.map(({ bytes }) => bytes));
     const positions = httpPositions(all.length);
@@ -379,7 +284,7 @@ describe('A connection that is cut on the way to the client', () => {
 
   for (const [method, what] of Object.entries(CUTS)) {
     it(`by ${what}, brings a client of ws what was whole`, async () => {
-      const scene = await Scene.create(converse);
+      const scene = await Scene.create({ onConnection: converse });
       const pieces = await readUncut(scene);
       const positions = range(pieces[0].bytes.length, lengthOf(pieces) - 1);
       await Promise.all(
@@ -402,13 +307,15 @@ describe('A connection that is cut on the way to the client', () => {
 
     it(`by ${what}, while much is sent, calls each callback once`, async () => {
       const results = [];
-      const scene = await Scene.create(function send(ws) {
-        if (ws.readyState !== ws.OPEN) return;
-        const number = results.push(0) - 1;
-        ws.send(Buffer.alloc(3000, number), { compress: false }, () => {
-          results[number] += 1;
-        });
-        setImmediate(send, ws);
+      const scene = await Scene.create({
+        onConnection: function send(ws) {
+          if (ws.readyState !== ws.OPEN) return;
+          const number = results.push(0) - 1;
+          ws.send(Buffer.alloc(3000, number), { compress: false }, () => {
+            results[number] += 1;
+          });
+          setImmediate(send, ws);
+        },
       });
       const response = 129 + OFFER.length;
       const random = new Random(seed);
@@ -458,8 +365,10 @@ describe('A network that hands on', () => {
     });
 
     it(`${what} changes nothing for a client of ws`, async () => {
-      const scene = await Scene.create((ws) => {
-        ws.on('message', (data, binary) => ws.send(data, { binary }));
+      const scene = await Scene.create({
+        onConnection: (ws) => {
+          ws.on('message', (data, binary) => ws.send(data, { binary }));
+        },
       });
       const random = new Random(seed);
       await Promise.all(
