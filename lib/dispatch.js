@@ -173,7 +173,7 @@ function dispatch(count, wantsSlab, isRetry) {
     }
     if (kind === CLOSED) {
       sockets[slot] = undefined;
-      ws._onGone(native.totals(slot));
+      ws._onGone(native.outcome(slot));
     }
     if (ws._deferred === null) deliver(ws, kind, ring[i + 2], ring[i + 3]);
     else defer(ws, kind, ring[i + 2], ring[i + 3]);

@@ -402,9 +402,9 @@ class WebSocket extends EventEmitter {
   }
 
   _sendClose(code, reason) {
-    if (this._handle === -1) return;
-    this._closeFrameSent = true;
     native.close(this._handle, code, reason);
+    // Now, since a reset may come before the end of the turn.
+    if (this._isStream) writeOutput(this, true);
   }
 
   /** Receives unless it is paused or events are waiting. */
@@ -519,10 +519,11 @@ class WebSocket extends EventEmitter {
   }
 
   /** The native connection is gone, its last events may be still to come. */
-  _onGone([received, sent]) {
+  _onGone([received, sent, wasCloseSent]) {
     const handle = this._socket._handle;
 
     this._handle = -1;
+    this._closeFrameSent = wasCloseSent;
     // Somebody else's from now on: this one leads nowhere.
     this._slot = native.constants.SLOTS;
     if (handle instanceof NativeHandle) handle.end(received, sent);

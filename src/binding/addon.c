@@ -298,23 +298,29 @@ static napi_value received(napi_env napi, napi_callback_info info) {
                        transport == NULL ? -1 : (double)transport->received);
 }
 
-/* totals(slot): bytes received and sent by the connection that was there. */
-static napi_value totals(napi_env napi, napi_callback_info info) {
+/*
+ * outcome(slot): of the connection that was there, the bytes that it received
+ * and sent, and whether its close frame was among them.
+ */
+static napi_value outcome(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env = wsu_get_args(napi, info, argv);
   const wsu_slot_t *slot;
   napi_value array;
+  napi_value was_close_sent;
   uint32_t index;
 
   if (env == NULL || napi_get_value_uint32(napi, argv[0], &index) != napi_ok ||
       index >= env->slots.capacity)
     return NULL;
   slot = &env->slots.table[index];
-  WSU_TRY(napi, napi_create_array_with_length(napi, 2, &array));
+  WSU_TRY(napi, napi_create_array_with_length(napi, 3, &array));
   WSU_TRY(napi, napi_set_element(napi, array, 0,
                                  wsu_to_number(napi, (double)slot->received)));
   WSU_TRY(napi, napi_set_element(napi, array, 1,
                                  wsu_to_number(napi, (double)slot->sent)));
+  WSU_TRY(napi, napi_get_boolean(napi, slot->was_close_sent, &was_close_sent));
+  WSU_TRY(napi, napi_set_element(napi, array, 2, was_close_sent));
   return array;
 }
 
@@ -445,7 +451,7 @@ NAPI_MODULE_INIT() {
       {"sent", sent},
       {"position", position},
       {"received", received},
-      {"totals", totals},
+      {"outcome", outcome},
       {"idle", idle},
       {"descriptor", descriptor},
       {"setNoDelay", set_nodelay},

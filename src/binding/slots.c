@@ -65,6 +65,8 @@ void wsu_slots_remove(wsu_slots_t *slots, wsu_transport_t *transport) {
   slot->transport = NULL;
   slot->received = transport->received;
   slot->sent = transport->sent;
+  slot->was_close_sent =
+      transport->connection.close_sent && wsu_transport_unsent(transport) == 0;
   slot->generation = (slot->generation + 1) & GENERATION_MASK;
   slots->used--;
 }

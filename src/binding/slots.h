@@ -20,6 +20,7 @@ typedef struct wsu_slot {
   uint32_t next_free;
   uint64_t received; /* bytes in all of the connection that has gone */
   uint64_t sent;
+  bool was_close_sent; /* the close frame has left, as the last of all */
 } wsu_slot_t;
 
 typedef struct wsu_slots {
