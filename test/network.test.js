@@ -7,7 +7,7 @@
 const assert = require('node:assert');
 const { WebSocket: WsClient } = require('ws');
 
-const { betterThanWs, isWs, transport } = require('./helpers/implementation');
+const { isWs, transport } = require('./helpers/implementation');
 const { OFFER, deflate, offering } = require('./helpers/deflate');
 const { once } = require('./helpers/events');
 const { closePayload, encodeFrame } = require('./helpers/frame');

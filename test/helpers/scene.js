@@ -145,7 +145,8 @@ class Scene {
 
 /** Closes the end of the client behind that of the server. */
 async function leave(client, link) {
-  client.socket.on('end', () => client.end());
+  if (client.socket.readableEnded) client.end();
+  else client.socket.on('end', () => client.end());
   await link.closed;
 }
 
@@ -155,4 +156,12 @@ async function closeScenes() {
   await closeServers();
 }
 
-module.exports = { LOST, Scene, closeScenes, leave, recordEnd, until };
+module.exports = {
+  LOST,
+  Scene,
+  closeScenes,
+  expectEcho,
+  leave,
+  recordEnd,
+  until,
+};
