@@ -146,6 +146,8 @@ function writeHeader(target, position, first, length) {
  * @param {Uint8Array} second
  */
 function sendPieces(ws, first, second) {
+  // The kernel may take what was sent before, and then no more for long.
+  if (ws._newCallbacks !== null) closeBatch(ws);
   native.sendFrame(ws._handle, first, second);
   if (shared.isExiting) flush();
   else if (ws._isStream) writeOutput(ws, true);
@@ -329,6 +331,26 @@ function callBack(ws) {
   }
 }
 
+/**
+ * Has the new callbacks called once the kernel has taken what was sent so far.
+ *
+ * @param {WebSocket} ws
+ * @return {number} bytes that it has not taken; negative if the connection is
+ *     gone, _onClosed() is to come then
+ */
+function closeBatch(ws) {
+  const pending = native.pending(ws._handle);
+
+  if (pending < 0 || ws._newCallbacks.length === 0) return pending;
+  ws._batches.push({
+    callbacks: ws._newCallbacks,
+    next: 0,
+    position: native.position(ws._handle) + pending,
+  });
+  ws._newCallbacks = [];
+  return pending;
+}
+
 /** Called by the addon after a flush for which callbacks wait. */
 function settle() {
   while (unsettled.length > 0) {
@@ -336,15 +358,9 @@ function settle() {
 
     if (ws._handle === -1) continue;
     if (ws._newCallbacks !== null) {
-      const pending = native.pending(ws._handle);
+      const pending = closeBatch(ws);
 
-      // It is gone: _onClosed() is to come.
       if (pending < 0) continue;
-      ws._batches.push({
-        callbacks: ws._newCallbacks,
-        next: 0,
-        position: native.position(ws._handle) + pending,
-      });
       ws._newCallbacks = null;
       if (pending > 0) native.reportProgress(ws._handle, true);
     }
