@@ -5,7 +5,7 @@
 
 const assert = require('node:assert');
 
-const { WebSocket, isWs } = require('./helpers/implementation');
+const { WebSocket, betterThanWs, isWs } = require('./helpers/implementation');
 const { OFFER, deflate, offering } = require('./helpers/deflate');
 const { once } = require('./helpers/events');
 const { closePayload, encodeFrame } = require('./helpers/frame');
@@ -171,8 +171,10 @@ describe('A client that leaves', () => {
           ...offering(OFFER),
         });
         expected.set(path, await step(connection, way));
+        const { plain } = connection.client;
+        const closed = once(plain, 'close');
         go(connection.client);
-        await connection.client.closed();
+        await closed;
       });
       await scene.rest();
       for (const [path, events] of expected) {
@@ -193,9 +195,9 @@ describe('A client that leaves', () => {
           ws.close(1000);
           ws.send('late', (err) => assert.ok(err));
         });
-        const closed = once(ws, 'close');
+        const closed = [ws, client.plain].map((end) => once(end, 'close'));
         client.write(bytes);
-        await Promise.all([client.closed(), closed]);
+        await Promise.all(closed);
         assert.deepStrictEqual(log, [event, ...LOST]);
       });
       await scene.rest();
@@ -239,8 +241,7 @@ describe('A client of which nothing is heard', () => {
       await link.closed;
       if (!results) continue;
       expectAllCalled(results);
-      assert.ok(results.sent > 0);
-      assert.ok(results.failed > 0);
+      betterThanWs(() => assert.ok(results.failed > 0));
     }
   }
 
@@ -351,7 +352,6 @@ describe('A client that shuts its direction', () => {
       client.socket.destroy();
       assert.deepStrictEqual(log, LOST);
       expectAllCalled(results);
-      assert.ok(results.sent > 0);
       assert.ok(results.failed > 0);
     });
     await scene.rest();
