@@ -402,6 +402,9 @@ class WebSocket extends EventEmitter {
   }
 
   _sendClose(code, reason) {
+    if (this._handle === -1) return;
+    // What becomes of it is told when the connection is gone.
+    this._closeFrameSent = true;
     native.close(this._handle, code, reason);
     // Now, since a reset may come before the end of the turn.
     if (this._isStream) writeOutput(this, true);
