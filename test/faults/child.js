@@ -1,0 +1,103 @@
+'use strict';
+
+const { fork } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+/** What has come over IPC, by kind, and who waits for it. */
+class Server {
+  #script;
+  #messages = [];
+  #waiting = new Set();
+
+  /** @param {Script} script that it follows */
+  constructor(script) {
+    this.#script = script;
+    /** Whether the process has ended, and how. */
+    this.exit = undefined;
+    script.reset();
+    this.process = fork(path.join(__dirname, 'server.js'), {
+      env: { ...process.env, ...script.env },
+      execArgv: ['--expose-gc'],
+    });
+    this.process.on('message', (message) => {
+      this.#messages.push(message);
+      this.#wake();
+    });
+    this.process.on('exit', (code, signal) => {
+      this.exit = signal || `code ${code}`;
+      this.#wake();
+    });
+  }
+
+  /** @returns {Promise<Server>} this, when it listens */
+  async listen() {
+    const { ports } = await this.#take(({ kind }) => kind === 'ports');
+    this.ports = ports;
+    return this;
+  }
+
+  /** Much waits to be sent to the client, or its connection has ended. */
+  async isBlocked() {
+    await this.#find(({ kind }) => kind === 'blocked' || kind === 'end');
+    this.#remove(({ kind }) => kind === 'blocked');
+  }
+
+  /** @returns {Promise<object>} what a connection was to the application */
+  async report(name) {
+    const { report } = await this.#take(
+      ({ kind, report }) => kind === 'end' && report.name === name,
+    );
+    return report;
+  }
+
+  /** @returns {object[]} what has come and nobody has asked for */
+  takeUnasked() {
+    return this.#messages.splice(0);
+  }
+
+  /** @returns {Promise<object>} what there is of connections and their memory */
+  async left() {
+    this.process.send('rest');
+    const { left } = await this.#take(({ kind }) => kind === 'rest');
+    return {
+      ...left,
+      ...this.#script.memory,
+      descriptors: fs.readdirSync(`/proc/${this.process.pid}/fd`).length,
+    };
+  }
+
+  kill() {
+    this.process.kill('SIGKILL');
+  }
+
+  #remove(isWanted) {
+    this.#messages = this.#messages.filter((each) => !isWanted(each));
+  }
+
+  async #take(isWanted) {
+    const message = await this.#find(isWanted);
+    this.#messages.splice(this.#messages.indexOf(message), 1);
+    return message;
+  }
+
+  #find(isWanted) {
+    return new Promise((resolve, reject) => {
+      const waiter = () => {
+        const message = this.#messages.find(isWanted);
+        if (message === undefined && this.exit === undefined) return;
+        this.#waiting.delete(waiter);
+        if (message !== undefined) resolve(message);
+        else reject(new Error(`The server has ended with ${this.exit}`));
+      };
+      this.#waiting.add(waiter);
+      waiter();
+    });
+  }
+
+  #wake() {
+    for (const waiter of this.#waiting) waiter();
+  }
+}
+
+module.exports = { Server };
