@@ -80,4 +80,25 @@ function refuse(server, req, socket, refusal) {
   }
 }
 
-module.exports = { refuse, reject, ignoreError };
+/**
+ * Takes a step of a handshake in native code. Where that is out of descriptors
+ * or memory this client is refused, and no other.
+ *
+ * @param {WebSocketServer} server
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @param {Function} step
+ * @return {*} what it returns; undefined if the client was refused
+ * @throws {Error} any other error
+ */
+function attempt(server, req, socket, step) {
+  try {
+    return step();
+  } catch (err) {
+    if (!err.code) throw err;
+    reject(server, req, socket, 503);
+    return undefined;
+  }
+}
+
+module.exports = { attempt, ignoreError, refuse, reject };

@@ -9,7 +9,7 @@ const backpressure = require('./backpressure');
 const Shutdown = require('./shutdown');
 const native = require('./native');
 const { publishConnection } = require('./diagnostics');
-const { refuse, reject, ignoreError } = require('./handshake');
+const { attempt, ignoreError, refuse, reject } = require('./handshake');
 const {
   EXTENSION,
   negotiate,
@@ -76,6 +76,18 @@ function assertIsNew(socket) {
     'server.handleUpgrade() was called more than once with the same socket, ' +
       'possibly due to a misconfiguration',
   );
+}
+
+/**
+ * @param {(string|undefined)} header Sec-WebSocket-Protocol
+ * @return {(Set<string>|null)} null if it is no list of different names
+ */
+function parseProtocols(header) {
+  if (header === undefined) return new Set();
+  const list = native.protocols(header);
+  const protocols = new Set(list);
+
+  return list && protocols.size === list.length ? protocols : null;
 }
 
 /** Answers plain HTTP requests in port mode. */
@@ -307,21 +319,10 @@ class WebSocketServer extends EventEmitter {
       return;
     }
     if (!this._admission.admit(req, socket)) return;
-    const { headers } = req;
-    const key = headers['sec-websocket-key'];
-    // A number for `ws`, so that 13 and '013' are as good as '13'.
-    const version = String(Number(headers['sec-websocket-version']));
-    const number = native.check(
-      req.method,
-      headers.upgrade,
-      key,
-      version,
-      headers['content-length'],
-      headers['transfer-encoding'],
-    );
-    const refusal = Object.values(native.refusals).find(
-      (row) => row.number === number,
-    );
+    const request = attempt(this, req, socket, () => this._readRequest(req));
+
+    if (request === undefined) return;
+    const { refusal, protocols, extensions } = request;
 
     if (refusal) {
       refuse(this, req, socket, refusal);
@@ -333,18 +334,10 @@ class WebSocketServer extends EventEmitter {
       reject(this, req, socket, 400);
       return;
     }
-    const protocols = this._parseProtocols(headers['sec-websocket-protocol']);
-
     if (protocols === null) {
       refuse(this, req, socket, native.refusals.PROTOCOL);
       return;
     }
-    const header = headers['sec-websocket-extensions'];
-    const extensions =
-      this._deflateOptions !== null && header !== undefined
-        ? negotiate(header, this._deflateOptions)
-        : {};
-
     if (extensions === undefined) {
       refuse(this, req, socket, native.refusals.EXTENSIONS);
       return;
@@ -352,7 +345,7 @@ class WebSocketServer extends EventEmitter {
     this._verify(req, socket, () => {
       this.completeUpgrade(
         extensions,
-        key,
+        req.headers['sec-websocket-key'],
         protocols,
         req,
         socket,
@@ -391,34 +384,28 @@ class WebSocketServer extends EventEmitter {
     }
     const protocol = this._selectProtocol(protocols, req);
     const deflate = extensions[EXTENSION];
-    const response = this._makeResponse(key, protocol, deflate, req);
+    const text = attempt(this, req, socket, () =>
+      native.response(
+        key,
+        protocol,
+        deflate && `Sec-WebSocket-Extensions: ${deflate.answer}\r\n`,
+      ),
+    );
+
+    if (text === undefined) return;
+    const response = this._addHeaders(text, req);
     const ws = new this.options.WebSocket(null, undefined, this.options);
     const usesStream =
       this.options.transport === 'stream' ||
       !hasDescriptor(socket) ||
       hasUnsentBytes(req, socket);
+    const isOpen = attempt(this, req, socket, () => {
+      if (usesStream) this._openStream(ws, req, socket, response);
+      else this._openDescriptor(ws, req, socket, head, response);
+      return true;
+    });
 
-    try {
-      if (usesStream) {
-        socket.write(response);
-        ws._openStream(socket, this.options);
-        part(req, socket);
-      } else {
-        socket.setTimeout(0);
-        const options = nativeOptions(this.options, true);
-
-        ws._open(
-          takeDescriptor(req, socket, head, response, options),
-          socket,
-          this.options,
-        );
-      }
-    } catch (err) {
-      if (!err.code) throw err;
-      // Out of descriptors or memory: this client is refused, no other.
-      reject(this, req, socket, 503);
-      return;
-    }
+    if (isOpen === undefined) return;
     if (deflate !== undefined) {
       if (!useDeflate(ws._handle, deflate)) ws.terminate();
       ws._extensions = EXTENSION;
@@ -435,12 +422,55 @@ class WebSocketServer extends EventEmitter {
     callback(ws, req);
   }
 
-  _parseProtocols(header) {
-    if (header === undefined) return new Set();
-    const list = native.protocols(header);
-    const protocols = new Set(list);
+  _openStream(ws, req, socket, response) {
+    ws._openStream(socket, this.options);
+    socket.write(response);
+    part(req, socket);
+  }
 
-    return list && protocols.size === list.length ? protocols : null;
+  _openDescriptor(ws, req, socket, head, response) {
+    socket.setTimeout(0);
+    const options = nativeOptions(this.options, true);
+
+    ws._open(
+      takeDescriptor(req, socket, head, response, options),
+      socket,
+      this.options,
+    );
+  }
+
+  /**
+   * What a request asks for.
+   *
+   * @param {http.IncomingMessage} req
+   * @return {Object} `refusal`, a row of the addon's table, if it is no
+   *     handshake; otherwise `protocols`, null if they are no list of different
+   *     names, and `extensions`, see negotiate()
+   */
+  _readRequest({ method, headers }) {
+    const number = native.check(
+      method,
+      headers.upgrade,
+      headers['sec-websocket-key'],
+      // A number for `ws`, so that 13 and '013' are as good as '13'.
+      String(Number(headers['sec-websocket-version'])),
+      headers['content-length'],
+      headers['transfer-encoding'],
+    );
+    const refusal = Object.values(native.refusals).find(
+      (row) => row.number === number,
+    );
+
+    if (refusal) return { refusal };
+    const header = headers['sec-websocket-extensions'];
+
+    return {
+      protocols: parseProtocols(headers['sec-websocket-protocol']),
+      extensions:
+        this._deflateOptions !== null && header !== undefined
+          ? negotiate(header, this._deflateOptions)
+          : {},
+    };
   }
 
   _verify(req, socket, proceed) {
@@ -479,13 +509,8 @@ class WebSocketServer extends EventEmitter {
     return this.options.handleProtocols(protocols, req) || '';
   }
 
-  _makeResponse(key, protocol, deflate, req) {
-    const response = native.response(
-      key,
-      protocol,
-      deflate && `Sec-WebSocket-Extensions: ${deflate.answer}\r\n`,
-    );
-
+  /** The response, with what 'headers' listeners add to it. */
+  _addHeaders(response, req) {
     if (this.listenerCount('headers') === 0) return Buffer.from(response);
     const lines = response.slice(0, -4).split('\r\n');
 

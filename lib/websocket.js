@@ -384,11 +384,11 @@ class WebSocket extends EventEmitter {
   _openStream(socket, options) {
     const list = nativeOptions(options, this._isServer);
 
+    this._open(openStream(socket, list), socket, options);
+    this._isStream = true;
     socket.on('error', streamOnError);
     if (socket.setTimeout) socket.setTimeout(0);
     if (socket.setNoDelay) socket.setNoDelay();
-    this._isStream = true;
-    this._open(openStream(socket, list), socket, options);
   }
 
   /** Sends a close frame behind all that was sent before. */

@@ -39,13 +39,18 @@ bool wsu_copy_text(napi_env napi, napi_value value, wsu_text_t *text) {
   *text = (wsu_text_t){NULL, 0};
   if (napi_typeof(napi, value, &type) != napi_ok || type != napi_string)
     return true;
-  if (napi_get_value_string_utf8(napi, value, NULL, 0, &len) != napi_ok)
+  if (napi_get_value_string_utf8(napi, value, NULL, 0, &len) != napi_ok) {
+    wsu_throw_last_error(napi);
     return false;
+  }
   bytes = malloc(len + 1);
-  if (bytes == NULL)
+  if (bytes == NULL) {
+    wsu_throw_uv_error(napi, UV_ENOMEM);
     return false;
+  }
   if (napi_get_value_string_utf8(napi, value, bytes, len + 1, &len) !=
       napi_ok) {
+    wsu_throw_last_error(napi);
     free(bytes);
     return false;
   }

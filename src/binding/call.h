@@ -43,7 +43,7 @@ wsu_env_t *wsu_get_args(napi_env napi, napi_callback_info info,
 
 /*
  * A copy of a string's bytes, to be freed by the caller. For a value that is
- * no string, `bytes` is NULL. Returns false if memory is short.
+ * no string, `bytes` is NULL. False: it has thrown, ENOMEM if memory is short.
  */
 bool wsu_copy_text(napi_env napi, napi_value value, wsu_text_t *text);
 

@@ -471,10 +471,8 @@ napi_value wsu_call_negotiate(napi_env napi, napi_callback_info info) {
       .client_max_window_bits = (uint8_t)numbers[3],
   };
   WSU_TRY(napi, napi_get_null(napi, &null));
-  if (!wsu_copy_text(napi, argv[0], &header)) {
-    wsu_throw_last_error(napi);
+  if (!wsu_copy_text(napi, argv[0], &header))
     return NULL;
-  }
   if (header.bytes == NULL)
     return null;
   len = wsu_deflate_negotiate(header, &options, &agreed, answer);

@@ -46,12 +46,9 @@ napi_value wsu_call_protocols(napi_env napi, napi_callback_info info) {
   napi_value array = NULL;
   wsu_text_t header;
 
-  if (wsu_get_args(napi, info, argv) == NULL)
+  if (wsu_get_args(napi, info, argv) == NULL ||
+      !wsu_copy_text(napi, argv[0], &header))
     return NULL;
-  if (!wsu_copy_text(napi, argv[0], &header)) {
-    wsu_throw_last_error(napi);
-    return NULL;
-  }
   if (header.bytes != NULL)
     array = protocols_to_array(napi, header);
   free((void *)header.bytes);
@@ -72,7 +69,7 @@ static napi_value make_response(napi_env napi, wsu_text_t key,
   size = wsu_handshake_response(NULL, 0, key.bytes, protocol, lines);
   bytes = malloc(size);
   if (bytes == NULL) {
-    (void)napi_throw_error(napi, NULL, "Not enough memory for the response");
+    wsu_throw_uv_error(napi, UV_ENOMEM);
     return NULL;
   }
   (void)wsu_handshake_response(bytes, size, key.bytes, protocol, lines);
@@ -95,8 +92,6 @@ napi_value wsu_call_response(napi_env napi, napi_callback_info info) {
       wsu_copy_text(napi, argv[1], &protocol) &&
       wsu_copy_text(napi, argv[2], &lines))
     result = make_response(napi, key, protocol, lines);
-  else
-    wsu_throw_last_error(napi);
   free((void *)key.bytes);
   free((void *)protocol.bytes);
   free((void *)lines.bytes);

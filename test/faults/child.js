@@ -56,9 +56,12 @@ class Server {
     return this.#messages.splice(0);
   }
 
-  /** @returns {Promise<object>} what there is of connections and their memory */
-  async left() {
-    this.process.send('rest');
+  /**
+   * @param {boolean} collects whether garbage is collected before
+   * @returns {Promise<object>} what there is of connections and their memory
+   */
+  async left(collects) {
+    this.process.send({ collects });
     const { left } = await this.#take(({ kind }) => kind === 'rest');
     return {
       ...left,

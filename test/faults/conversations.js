@@ -253,6 +253,15 @@ const CONVERSATIONS = {
       await talk.close(1000, 'done');
     },
   },
+  /** Leaves in the server's memory what the longer one does. */
+  short: {
+    close: [1000, 'done'],
+    async run(talk) {
+      await talk.echo(sample('words', 2000).toString(), { compress: true });
+      await talk.echo(LARGE.toString(), { compress: true });
+      await talk.close(1000, 'done');
+    },
+  },
   heartbeat: {
     close: [1006, ''],
     async run(talk) {

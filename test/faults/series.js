@@ -59,19 +59,16 @@ const SYSTEM_CALLS = [
 const MEMORY = errors('memory', ['ENOMEM'], 'clear');
 
 const SERIES = [
-  {
-    conversation: 'everything',
-    transport: 'tcp',
-    takesOver: true,
-    faults: [
-      ...SYSTEM_CALLS,
-      ...lasting(SYSTEM_CALLS),
-      ...shorts('recv', [100], { last: 1, lasts: true }),
-      ...shorts('send', [100], { last: 1, lasts: true }),
-      ...shorts('sendmsg', [100], { last: 1, lasts: true }),
-      ...MEMORY,
-    ],
-  },
+  ...['tcp', 'stream', 'tls'].flatMap((transport, i) =>
+    ['everything', 'heartbeat', 'close', 'terminate', 'shutdown'].map(
+      (conversation) => ({
+        conversation,
+        transport,
+        takesOver: true,
+        faults: [...MEMORY],
+      }),
+    ),
+  ),
 ];
 
 module.exports = { NO_MEMORY, SERIES };

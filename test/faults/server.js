@@ -178,9 +178,9 @@ async function main() {
     connections: all.map((wss) => wss.stats().connections.open),
     handles: process._getActiveHandles().map((each) => each.constructor.name),
   });
-  process.on('message', () => {
+  process.on('message', ({ collects }) => {
     // What belongs to a server that has ended is freed with its objects.
-    global.gc();
+    if (collects) global.gc();
     setImmediate(() => process.send({ kind: 'rest', left: countLeft() }));
   });
   const ports = Object.fromEntries(
