@@ -51,6 +51,11 @@ class Server {
     return report;
   }
 
+  /** @returns {object[]} errors of the HTTP server that have come */
+  takeErrors() {
+    return this.#remove(({ kind }) => kind === 'error');
+  }
+
   /** @returns {object[]} what has come and nobody has asked for */
   takeUnasked() {
     return this.#messages.splice(0);
@@ -74,8 +79,10 @@ class Server {
     this.process.kill('SIGKILL');
   }
 
-  #remove(isWanted) {
-    this.#messages = this.#messages.filter((each) => !isWanted(each));
+  #remove(isUnwanted) {
+    const removed = this.#messages.filter(isUnwanted);
+    this.#messages = this.#messages.filter((each) => !isUnwanted(each));
+    return removed;
   }
 
   async #take(isWanted) {

@@ -26,7 +26,7 @@
 
 #include "script.h"
 
-/* Of descriptors that the addon duplicates, so that slow readers are felt. */
+/* Of accepted sockets, so that slow readers are felt soon. */
 #define SEND_BUFFER (32 * 1024)
 
 #define SENDMSG_PIECES 128
@@ -194,7 +194,6 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
 
 int fcntl(int fd, int command, ...) {
   static int (*real)(int, int, ...);
-  const int size = SEND_BUFFER;
   bool is_dup = CALLED_BY_ADDON() && command == F_DUPFD_CLOEXEC;
   va_list args;
   void *arg;
@@ -210,10 +209,7 @@ int fcntl(int fd, int command, ...) {
     return -1;
   }
   result = real(fd, command, arg);
-  if (!is_dup || result < 0)
-    return result;
-  (void)setsockopt(result, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-  if (script->is_armed && !script->is_found) {
+  if (is_dup && result >= 0 && script->is_armed && !script->is_found) {
     script->fd = result;
     script->is_found = true;
   }
@@ -281,6 +277,8 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
 /* libuv's, for the server. */
 int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags) {
   static int (*real)(int, struct sockaddr *, socklen_t *, int);
+  const int size = SEND_BUFFER;
+  int accepted;
 
   if (real == NULL)
     *(void **)&real = next("accept4");
@@ -288,7 +286,10 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags) {
     errno = script->err;
     return -1;
   }
-  return real(fd, address, len, flags);
+  accepted = real(fd, address, len, flags);
+  if (accepted >= 0)
+    (void)setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+  return accepted;
 }
 
 /* Memory: blocks of the addon have a header, all others are as ever. */

@@ -2,11 +2,9 @@
 
 // What fails, in which conversations, and what is expected of that: 'survives',
 // the conversation goes on; 'ends', the connection is lost; 'refuses', the
-// handshake is answered with 503; 'clear', any of these, or the error that
+// handshake is answered with 503; 'drops', the client gets no answer, or its
+// connection is accepted later; 'clear', any of the first three, or the error that
 // there is no memory.
-
-/** Codes of errors that say that there is no memory. */
-const NO_MEMORY = ['ENOMEM', 'WSU_ERR_OUT_OF_MEMORY'];
 
 function errors(kind, names, expected, rest) {
   return names.map((err) => ({ kind, err, expected, ...rest }));
@@ -38,16 +36,20 @@ function sending(kind) {
 const OTHERS = [
   ...errors('dup', ['EMFILE', 'ENFILE', 'EBADF'], 'refuses'),
   ...errors('setsockopt', ['ENOBUFS', 'EINVAL'], 'survives'),
+  // The first one tries whether the descriptor can be polled.
   ...errors('epoll_ctl', ['ENOMEM', 'ENOSPC', 'EPERM'], 'refuses', { last: 1 }),
   ...errors('shutdown', ['ENOTCONN', 'ENOBUFS'], 'ends'),
   ...errors('close', ['EINTR', 'EIO'], 'survives'),
 ];
 
-function lasting(faults) {
-  return faults
-    .filter(({ expected }) => expected === 'ends')
-    .map((fault) => ({ ...fault, lasts: true }));
-}
+const ACCEPT = errors(
+  'accept',
+  ['EMFILE', 'ENFILE', 'ENOMEM', 'ECONNABORTED', 'EAGAIN'],
+  'drops',
+  { last: 1 },
+);
+
+const MEMORY = errors('memory', ['ENOMEM'], 'clear');
 
 const SYSTEM_CALLS = [
   ...RECV,
@@ -56,19 +58,56 @@ const SYSTEM_CALLS = [
   ...OTHERS,
 ];
 
-const MEMORY = errors('memory', ['ENOMEM'], 'clear');
+/** What the kernel may well say each time from then on. */
+function lasting(faults) {
+  return faults
+    .filter(({ expected }) => expected === 'ends')
+    .map((fault) => ({ ...fault, lasts: true }));
+}
+
+/** Each time from the first on: a peer whose bytes come and go in drops. */
+const DROPS = ['recv', 'send', 'sendmsg'].flatMap((kind) =>
+  shorts(kind, [100], { last: 1, lasts: true }),
+);
+
+/** Conversations that differ in how they end. */
+const ENDS = ['heartbeat', 'close', 'terminate', 'shutdown'];
+
+const TRANSPORTS = ['tcp', 'stream', 'tls'];
 
 const SERIES = [
-  ...['tcp', 'stream', 'tls'].flatMap((transport, i) =>
-    ['everything', 'heartbeat', 'close', 'terminate', 'shutdown'].map(
-      (conversation) => ({
-        conversation,
-        transport,
-        takesOver: true,
-        faults: [...MEMORY],
-      }),
-    ),
+  {
+    conversation: 'everything',
+    transport: 'tcp',
+    takesOver: true,
+    faults: [...SYSTEM_CALLS, ...lasting(SYSTEM_CALLS), ...DROPS, ...ACCEPT],
+  },
+  ...ENDS.map((conversation) => ({
+    conversation,
+    transport: 'tcp',
+    takesOver: true,
+    faults: SYSTEM_CALLS,
+  })),
+  ...TRANSPORTS.map((transport) => ({
+    conversation: 'everything',
+    transport,
+    takesOver: true,
+    faults: MEMORY,
+  })),
+  {
+    conversation: 'everything',
+    transport: 'tcp',
+    takesOver: false,
+    faults: MEMORY,
+  },
+  ...TRANSPORTS.flatMap((transport) =>
+    ENDS.map((conversation) => ({
+      conversation,
+      transport,
+      takesOver: true,
+      faults: MEMORY,
+    })),
   ),
 ];
 
-module.exports = { NO_MEMORY, SERIES };
+module.exports = { SERIES };

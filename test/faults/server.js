@@ -176,7 +176,10 @@ async function main() {
     isEnding: ending !== null,
     clients: all.map((wss) => wss.clients.size),
     connections: all.map((wss) => wss.stats().connections.open),
-    handles: process._getActiveHandles().map((each) => each.constructor.name),
+    handles: process
+      ._getActiveHandles()
+      .map((each) => each.constructor.name)
+      .sort(),
   });
   process.on('message', ({ collects }) => {
     // What belongs to a server that has ended is freed with its objects.
