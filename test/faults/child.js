@@ -63,16 +63,15 @@ class Server {
 
   /**
    * @param {boolean} collects whether garbage is collected before
-   * @returns {Promise<object>} what there is of connections and their memory
+   * @returns {Promise<{counts: object, bytes: number}>} what there is of
+   *     connections and of native memory
    */
   async left(collects) {
     this.process.send({ collects });
     const { left } = await this.#take(({ kind }) => kind === 'rest');
-    return {
-      ...left,
-      ...this.#script.memory,
-      descriptors: fs.readdirSync(`/proc/${this.process.pid}/fd`).length,
-    };
+    const { blocks, bytes } = this.#script.memory;
+    const { length } = fs.readdirSync(`/proc/${this.process.pid}/fd`);
+    return { counts: { ...left, blocks, descriptors: length }, bytes };
   }
 
   kill() {

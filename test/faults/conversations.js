@@ -22,8 +22,15 @@ const { BLOB, CHUNK } = require('./constants');
 
 const RSV1 = 4;
 
-/** Inflated on a thread, and copied on one; compressed on one as well. */
-const LARGE = Buffer.concat(new Array(300).fill(sample('words', 1024)));
+/** Compressed on the loop, and on a thread. */
+const WORDS = sample('words', 2000).toString();
+const MANY_WORDS = sample('words', 40000).toString();
+
+/** Inflated on a thread, and copied to a Buffer on one. */
+const MOST_WORDS = WORDS.repeat(150);
+
+const BYTES = sample('random', 256);
+const MANY_BYTES = sample('random', 20000);
 
 /** The connection has ended before the conversation was over. */
 class Gone extends Error {}
@@ -32,13 +39,19 @@ function isText(payload) {
   return typeof payload === 'string';
 }
 
-/** The same bytes as the server's client sends them each time. */
-const deflated = new Map();
-
-function deflateOnce(payload) {
-  if (!deflated.has(payload)) deflated.set(payload, deflate(payload));
-  return deflated.get(payload);
+/** The results of a function, which are the same each time. */
+function memoize(compute) {
+  const results = new Map();
+  return (payload) => {
+    if (!results.has(payload)) results.set(payload, compute(payload));
+    return results.get(payload);
+  };
 }
+
+const deflateOnce = memoize(deflate);
+const digest = memoize((payload) =>
+  createHash('sha1').update(payload).digest('hex'),
+);
 
 /** One connection of a client, and what is known of it. */
 class Talk {
@@ -205,7 +218,7 @@ class Talk {
   }
 
   #note(payload) {
-    this.sent.push(createHash('sha1').update(payload).digest('hex'));
+    this.sent.push(digest(payload));
   }
 
   /** Ends with the server; what it takes for that is in RawClient. */
@@ -234,14 +247,14 @@ const CONVERSATIONS = {
     close: [1000, 'done'],
     async run(talk, server) {
       await talk.echo('small');
-      await talk.echo(sample('random', 256));
+      await talk.echo(BYTES);
       talk.sendFragments(['in ', 'three ', 'fragments'], 'ping');
       await talk.expectControl('pong', 'ping');
       await talk.expectMessage('in three fragments');
-      await talk.echo(sample('words', 2000).toString(), { compress: true });
-      await talk.echo(sample('words', 40000).toString(), { compress: true });
-      await talk.echo(LARGE.toString(), { compress: true });
-      await talk.echo(sample('random', 20000));
+      await talk.echo(WORDS, { compress: true });
+      await talk.echo(MANY_WORDS, { compress: true });
+      await talk.echo(MOST_WORDS, { compress: true });
+      await talk.echo(MANY_BYTES);
       talk.ask('ping');
       await talk.expectControl('ping', 'from the server');
       talk.client.send({ opcode: 'pong', payload: 'from the client' });
@@ -257,8 +270,8 @@ const CONVERSATIONS = {
   short: {
     close: [1000, 'done'],
     async run(talk) {
-      await talk.echo(sample('words', 2000).toString(), { compress: true });
-      await talk.echo(LARGE.toString(), { compress: true });
+      await talk.echo(WORDS, { compress: true });
+      await talk.echo(MOST_WORDS, { compress: true });
       await talk.close(1000, 'done');
     },
   },

@@ -5,6 +5,7 @@
 // end of the one connection, or none, and nothing of it that is left behind.
 // Prints how often what has failed, and ends with `N passed, N failed`.
 
+const { Server } = require('./child');
 const { findUnknownCalls } = require('./imports');
 const { Script } = require('./script');
 const { SERIES } = require('./series');
@@ -29,6 +30,7 @@ function describe({ kind, nth, lasts, err, amount }) {
 class Run {
   constructor(script) {
     this.script = script;
+    this.server = null;
     this.passed = 0;
     this.failed = 0;
     /** Faults by what has failed. */
@@ -55,10 +57,20 @@ class Run {
       this.passed++;
     } catch (err) {
       this.fail(`${stage.name}, ${describe(fault)}`, err.stack);
-      stage.tearDown();
-      await stage.setUp();
+      // Whatever it has come to, the next one begins anew.
+      await this.startServer();
+      await stage.setUp(this.server);
     }
     return true;
+  }
+
+  async startServer() {
+    this.stopServer();
+    this.server = await new Server(this.script).listen();
+  }
+
+  stopServer() {
+    if (this.server !== null) this.server.kill();
   }
 
   /** Each of the calls fails, up to the first one that is not made. */
@@ -83,7 +95,7 @@ class Run {
 
   async runSeries({ faults, ...about }) {
     const stage = new Stage(this.script, about);
-    await stage.setUp();
+    await stage.setUp(this.server);
     const counts = await stage.count();
     for (const fault of faults) {
       if (this.failed >= FAILURES_MAX) break;
@@ -91,7 +103,7 @@ class Run {
         await this.runCalls(stage, fault, counts[fault.kind]);
       }
     }
-    stage.tearDown();
+    await stage.tearDown();
   }
 }
 
@@ -100,8 +112,10 @@ async function main() {
   const run = new Run(script);
   try {
     run.checkImports();
+    await run.startServer();
     for (const series of SERIES) await run.runSeries(series);
   } finally {
+    run.stopServer();
     script.remove();
   }
   for (const [kind, count] of Object.entries(run.table)) {

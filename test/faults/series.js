@@ -58,10 +58,17 @@ const SYSTEM_CALLS = [
   ...OTHERS,
 ];
 
+/** What is cut off when the connection is terminated cannot come later. */
+const BEFORE_TERMINATE = SYSTEM_CALLS.map((fault) =>
+  ['send', 'sendmsg'].includes(fault.kind) && fault.err !== 'EINTR'
+    ? { ...fault, expected: 'ends' }
+    : fault,
+);
+
 /** What the kernel may well say each time from then on. */
 function lasting(faults) {
   return faults
-    .filter(({ expected }) => expected === 'ends')
+    .filter(({ err }) => ['ECONNRESET', 'EPIPE'].includes(err))
     .map((fault) => ({ ...fault, lasts: true }));
 }
 
@@ -86,7 +93,7 @@ const SERIES = [
     conversation,
     transport: 'tcp',
     takesOver: true,
-    faults: SYSTEM_CALLS,
+    faults: conversation === 'terminate' ? BEFORE_TERMINATE : SYSTEM_CALLS,
   })),
   ...TRANSPORTS.map((transport) => ({
     conversation: 'everything',
