@@ -107,8 +107,9 @@ const SERIES = [
     takesOver: false,
     faults: MEMORY,
   },
-  ...TRANSPORTS.flatMap((transport) =>
-    ENDS.map((conversation) => ({
+  ...ENDS.flatMap((conversation, i) =>
+    // TLS goes through a stream as well.
+    ['tcp', i % 2 === 0 ? 'stream' : 'tls'].map((transport) => ({
       conversation,
       transport,
       takesOver: true,

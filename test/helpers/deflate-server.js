@@ -2,8 +2,7 @@
 
 // An echo server with permessage-deflate in a process of its own. It tells its
 // port over IPC, and answers any message with the bytes of its memory after a
-// garbage collection, where it has --expose-gc. The message 'fail' has calloc()
-// fail in the addon from then on, where failing-calloc.c is preloaded.
+// garbage collection, where it has --expose-gc.
 //
 // A client of the path /deflate is sent messages that threads compress. One of
 // the path /end has the process exit with the code 7, or, if the first argument
@@ -56,12 +55,7 @@ function main(kind, options) {
     return;
   }
   serve(options);
-  process.on('message', (message) => {
-    if (message === 'fail') {
-      process.env.FAILING_CALLOC = '1';
-      report('failing');
-      return;
-    }
+  process.on('message', () => {
     // What the first collection finalizes, the second one frees.
     global.gc();
     setImmediate(() => {

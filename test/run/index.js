@@ -18,9 +18,13 @@ const KINDS = [
   'mocha',
   'parity',
   'conformance',
+  'faults',
   'lifecycle',
   'integration',
 ];
+
+/** Nodes of a part that needs no more, unless others are asked for. */
+const FAULT_MAJORS = [20, 26];
 const TRANSPORTS = ['tcp', 'stream', 'tls'];
 
 /** Parts that run at the same time: they wait more than they work. */
@@ -79,6 +83,7 @@ function readOptions(argv) {
     help: values.help,
     kinds: only === undefined ? KINDS : [only],
     majors: majors.length > 0 ? majors : NODE_MAJORS,
+    faultMajors: majors.length > 0 ? majors : FAULT_MAJORS,
     transports: values.transport ? [values.transport] : TRANSPORTS,
     // Who asks for some tests gets them over each transport.
     isChosen: mochaAlone || values.transport !== undefined,
@@ -147,7 +152,7 @@ function listConformance(major) {
 
 /** Parts that use both cores by themselves come first, one after the other. */
 function listParts(options) {
-  const { kinds, majors } = options;
+  const { kinds, majors, faultMajors } = options;
   const alone = [];
   const together = [];
   if (kinds.includes('native')) {
@@ -166,6 +171,11 @@ function listParts(options) {
     if (kinds.includes('parity')) together.push(...listParity(major));
     if (kinds.includes('conformance')) {
       together.push(...listConformance(major));
+    }
+  }
+  if (kinds.includes('faults') && process.platform === 'linux') {
+    for (const major of faultMajors) {
+      together.push([`faults, Node ${major}`, () => parts.runFaults(major)]);
     }
   }
   if (kinds.includes('lifecycle')) {

@@ -144,6 +144,37 @@ function follow(stream, tally, job) {
 }
 
 /**
+ * A Node of the matrix, or the result of a part that cannot have it.
+ *
+ * @param {number} major
+ * @returns {Promise<{node?: object, result?: object}>}
+ */
+async function findNode(major) {
+  try {
+    return { node: await ensureNode(major) };
+  } catch (err) {
+    if (!(err instanceof SetupError)) throw err;
+    const details = `${err.output}${err.message}\n`;
+    return {
+      result: { passed: 0, failed: 1, details, version: String(major) },
+    };
+  }
+}
+
+/**
+ * Runs the faults on one Node.
+ *
+ * @param {number} major
+ * @returns {Promise<object>} `version` says which Node it was.
+ */
+async function runFaults(major) {
+  const { node, result } = await findNode(major);
+  if (node === undefined) return result;
+  const counts = await runCounted(node.path, ['test/faults/run.js']);
+  return { ...counts, version: node.version };
+}
+
+/**
  * Runs the mocha suite on one Node.
  *
  * @param {number} major
@@ -152,14 +183,8 @@ function follow(stream, tally, job) {
  * @returns {Promise<object>} `version` says which Node it was.
  */
 async function runMocha(major, { files, grep, env }) {
-  let node;
-  try {
-    node = await ensureNode(major);
-  } catch (err) {
-    if (!(err instanceof SetupError)) throw err;
-    const details = `${err.output}${err.message}\n`;
-    return { passed: 0, failed: 1, details, version: String(major) };
-  }
+  const { node, result } = await findNode(major);
+  if (node === undefined) return result;
   const args = [path.join('node_modules', 'mocha', 'bin', 'mocha.js')];
   args.push('--reporter', path.join('test', 'run', 'reporter.js'));
   if (grep !== undefined) args.push('--grep', grep);
@@ -192,6 +217,7 @@ async function runMocha(major, { files, grep, env }) {
 module.exports = {
   killAll,
   mochaFiles,
+  runFaults,
   runFuzzCorpus,
   runIntegration,
   runLifecycle,
