@@ -73,8 +73,8 @@ __attribute__((constructor)) static void map_script(void) {
   void *map = MAP_FAILED;
 
   if (fd >= 0) {
-    map = mmap(NULL, sizeof(script_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-               0);
+    map =
+        mmap(NULL, sizeof(script_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     (void)close(fd);
   }
   if (map != MAP_FAILED)
@@ -302,7 +302,8 @@ static uintptr_t mark_of(const header_t *header) {
  * The header of a block; NULL if it is not the addon's. What malloc() keeps is
  * before any other block, so that there is something to be read.
  */
-__attribute__((no_sanitize("address"))) static header_t *header_of(void *block) {
+__attribute__((no_sanitize("address"))) static header_t *
+header_of(void *block) {
   header_t *header = (header_t *)block - 1;
 
   return header->mark == mark_of(header) ? header : NULL;

@@ -49,7 +49,9 @@ const ACCEPT = errors(
   { last: 1 },
 );
 
+/** One allocation fails, or all from there on. */
 const MEMORY = errors('memory', ['ENOMEM'], 'clear');
+const NO_MEMORY = errors('memory', ['ENOMEM'], 'clear', { lasts: true });
 
 const SYSTEM_CALLS = [
   ...RECV,
@@ -105,7 +107,7 @@ const SERIES = [
     conversation: 'everything',
     transport: 'tcp',
     takesOver: false,
-    faults: MEMORY,
+    faults: [...MEMORY, ...NO_MEMORY],
   },
   ...ENDS.flatMap((conversation, i) =>
     // TLS goes through a stream as well.
@@ -113,7 +115,7 @@ const SERIES = [
       conversation,
       transport,
       takesOver: true,
-      faults: MEMORY,
+      faults: conversation === 'close' ? [...MEMORY, ...NO_MEMORY] : MEMORY,
     })),
   ),
 ];
