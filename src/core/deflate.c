@@ -27,7 +27,10 @@ static const uint8_t TAIL[] = {0x00, 0x00, 0xff, 0xff};
 
 /* `opaque` of zlib points to this. */
 typedef struct memory {
-  size_t bytes;
+  size_t bytes;    /* in all */
+  uint8_t *shared; /* one block for several; NULL: each has its own */
+  size_t used;     /* bytes of the shared one */
+  size_t size;
 } memory_t;
 
 struct wsu_compressor {
@@ -48,23 +51,58 @@ struct wsu_decompressor {
   bool in_message;
 };
 
+/* Blocks are aligned as those of malloc() are. */
+#define ALIGNMENT 16
+
 /* All of the core allocates with realloc(). */
 static voidpf allocate(voidpf opaque, uInt items, uInt size) {
   memory_t *memory = opaque;
+  size_t len = (size_t)items * size;
   void *bytes;
 
   if (items == 0 || size == 0 || items > (SIZE_MAX - memory->bytes) / size)
     return Z_NULL;
-  bytes = realloc(NULL, (size_t)items * size);
+  if (len <= memory->size - memory->used) {
+    bytes = memory->shared + memory->used;
+    len = (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    memory->used =
+        len < memory->size - memory->used ? memory->used + len : memory->size;
+    return bytes;
+  }
+  bytes = realloc(NULL, len);
   if (bytes != NULL)
-    memory->bytes += (size_t)items * size;
+    memory->bytes += len;
   return bytes;
 }
 
-/* Only deflateEnd() and inflateEnd() free; `bytes` is gone with them. */
+/*
+ * Only deflateEnd() and inflateEnd() free; `bytes` is gone with them, or with
+ * the block that it shares.
+ */
 static void release(voidpf opaque, voidpf bytes) {
-  (void)opaque;
-  free(bytes);
+  const memory_t *memory = opaque;
+  uintptr_t start = (uintptr_t)memory->shared;
+
+  if ((uintptr_t)bytes < start || (uintptr_t)bytes >= start + memory->size)
+    free(bytes);
+}
+
+/* Allocates `size` bytes for what is asked for next. */
+static bool share_block(memory_t *memory, size_t size) {
+  memory->shared = realloc(NULL, size);
+  if (memory->shared == NULL)
+    return false;
+  memory->size = size;
+  memory->used = 0;
+  memory->bytes += size;
+  return true;
+}
+
+static void free_shared_block(memory_t *memory) {
+  free(memory->shared);
+  memory->shared = NULL;
+  memory->used = 0;
+  memory->size = 0;
 }
 
 static void init_stream(z_stream *stream, memory_t *memory, size_t size) {
@@ -73,7 +111,7 @@ static void init_stream(z_stream *stream, memory_t *memory, size_t size) {
       .zfree = release,
       .opaque = memory,
   };
-  memory->bytes = size;
+  *memory = (memory_t){.bytes = size};
 }
 
 static bool is_window_bits(int window_bits) {
@@ -125,6 +163,7 @@ static void end_stream(wsu_compressor_t *compressor) {
   if (compressor->has_stream)
     deflateEnd(&compressor->stream);
   compressor->has_stream = false;
+  free_shared_block(&compressor->memory);
   compressor->memory.bytes = sizeof(*compressor);
 }
 
@@ -214,14 +253,34 @@ static bool make_history(wsu_compressor_t *compressor) {
   return compressor->history != NULL;
 }
 
+/*
+ * Bytes that deflateInit2() asks for, in five blocks: two windows and the
+ * chains through them, the heads of these, what is not written yet, and the
+ * state. It is less in plain zlib than in Chromium's, which Node.js has.
+ */
+static size_t stream_size(int window_bits, int mem_level) {
+  size_t windows = (size_t)4 << window_bits;
+  size_t heads = (size_t)2 << (mem_level + 7 > 15 ? mem_level + 7 : 15);
+  size_t pending = (size_t)5 << (mem_level + 6);
+
+  return windows + heads + pending + 8192;
+}
+
+/*
+ * Some versions of Chromium's zlib, that of Node.js 18 for one, write to a
+ * block that they did not get. So there is one for all, before.
+ */
 static bool make_stream(wsu_compressor_t *compressor) {
   const wsu_compressor_options_t *options = &compressor->options;
+  int window_bits = raw_window_bits(options->window_bits);
 
   if (compressor->has_stream)
     return true;
-  if (deflateInit2(&compressor->stream, options->level, Z_DEFLATED,
-                   raw_window_bits(options->window_bits), options->mem_level,
-                   options->strategy) != Z_OK) {
+  if (!share_block(&compressor->memory,
+                   stream_size(-window_bits, options->mem_level)))
+    return false;
+  if (deflateInit2(&compressor->stream, options->level, Z_DEFLATED, window_bits,
+                   options->mem_level, options->strategy) != Z_OK) {
     end_stream(compressor);
     return false;
   }

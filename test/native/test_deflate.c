@@ -787,6 +787,28 @@ TEST("memory is what the header says") {
   wsu_decompressor_free(decompressor);
 }
 
+TEST("zlib gets all memory of a compressor at once, or none") {
+  for (int window_bits = 8; window_bits <= 15; window_bits++) {
+    for (int mem_level = 1; mem_level <= 9; mem_level++) {
+      wsu_compressor_options_t options = options_of(window_bits, false);
+      wsu_compressor_t *compressor;
+      wsu_buffer_t output = {0};
+
+      options.level = 1;
+      options.mem_level = mem_level;
+      compressor = wsu_compressor_new(&options);
+      test_about("windowBits", (size_t)window_bits);
+      CHECK(wsu_buffer_reserve(&output, 1024, 0) != NULL);
+      fail_at(2);
+      CHECK_EQ(compress_message(compressor, hex("61*100"), &output), 0);
+      CHECK_EQ(calls, 1);
+      fail_at(0);
+      wsu_buffer_free(&output);
+      wsu_compressor_free(compressor);
+    }
+  }
+}
+
 TEST("every allocation of a compressor may fail") {
   test_bytes_t message = noise(400000);
   test_bytes_t expected = deflate_plainly(message, -1, 15, 8);
