@@ -181,6 +181,7 @@ async function main() {
       .map((each) => each.constructor.name)
       .sort(),
   });
+  process.on('disconnect', () => process.exit());
   process.on('message', ({ collects }) => {
     // What belongs to a server that has ended is freed with its objects.
     if (collects) global.gc();
