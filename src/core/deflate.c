@@ -52,21 +52,21 @@ struct wsu_decompressor {
 };
 
 /* Blocks are aligned as those of malloc() are. */
-#define ALIGNMENT 16
+#define ALIGNMENT ((size_t)16)
 
 /* All of the core allocates with realloc(). */
 static voidpf allocate(voidpf opaque, uInt items, uInt size) {
   memory_t *memory = opaque;
-  size_t len = (size_t)items * size;
+  size_t max = SIZE_MAX - memory->bytes - ALIGNMENT;
   void *bytes;
+  size_t len;
 
-  if (items == 0 || size == 0 || items > (SIZE_MAX - memory->bytes) / size)
+  if (items == 0 || size == 0 || items > max / size)
     return Z_NULL;
+  len = ((size_t)items * size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
   if (len <= memory->size - memory->used) {
     bytes = memory->shared + memory->used;
-    len = (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    memory->used =
-        len < memory->size - memory->used ? memory->used + len : memory->size;
+    memory->used += len;
     return bytes;
   }
   bytes = realloc(NULL, len);
@@ -87,14 +87,16 @@ static void release(voidpf opaque, voidpf bytes) {
     free(bytes);
 }
 
-/* Allocates `size` bytes for what is asked for next. */
+/* Sees to it that there are `size` bytes for what is asked for next. */
 static bool share_block(memory_t *memory, size_t size) {
-  memory->shared = realloc(NULL, size);
-  if (memory->shared == NULL)
-    return false;
-  memory->size = size;
+  if (memory->shared == NULL) {
+    memory->shared = realloc(NULL, size);
+    if (memory->shared == NULL)
+      return false;
+    memory->size = size;
+    memory->bytes += size;
+  }
   memory->used = 0;
-  memory->bytes += size;
   return true;
 }
 
@@ -279,14 +281,11 @@ static bool make_stream(wsu_compressor_t *compressor) {
   if (!share_block(&compressor->memory,
                    stream_size(-window_bits, options->mem_level)))
     return false;
-  if (deflateInit2(&compressor->stream, options->level, Z_DEFLATED, window_bits,
-                   options->mem_level, options->strategy) != Z_OK) {
-    end_stream(compressor);
-    return false;
-  }
-  compressor->has_stream = true;
+  compressor->has_stream =
+      deflateInit2(&compressor->stream, options->level, Z_DEFLATED, window_bits,
+                   options->mem_level, options->strategy) == Z_OK;
   compressor->is_used = false;
-  return true;
+  return compressor->has_stream;
 }
 
 /* Compresses with zlib; see wsu_compress(). */
