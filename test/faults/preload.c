@@ -126,8 +126,13 @@ static bool is_watched(int fd) {
 
 /* System calls. A script without an errno is one of a short read or write. */
 
+/* Never to nothing, which would be the end. */
 static size_t shorten(size_t len) {
-  return len < script->amount ? len : script->amount;
+  size_t amount = (size_t)abs(script->amount);
+
+  if (amount >= len)
+    return len;
+  return script->amount < 0 ? len - amount : amount;
 }
 
 ssize_t recv(int fd, void *bytes, size_t len, int flags) {
@@ -160,11 +165,15 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags) {
   return real(fd, bytes, len, flags);
 }
 
-/* As many of the pieces as have `left` bytes. */
-static size_t shorten_pieces(struct iovec *pieces, const struct msghdr *message,
-                             size_t left) {
+/* As many of the pieces as a short write takes. */
+static size_t shorten_pieces(struct iovec *pieces,
+                             const struct msghdr *message) {
   size_t count = 0;
+  size_t left = 0;
 
+  for (size_t i = 0; i < message->msg_iovlen; i++)
+    left += message->msg_iov[i].iov_len;
+  left = shorten(left);
   while (count < message->msg_iovlen && count < SENDMSG_PIECES && left > 0) {
     pieces[count] = message->msg_iov[count];
     if (pieces[count].iov_len > left)
@@ -188,7 +197,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     return -1;
   }
   shorter.msg_iov = pieces;
-  shorter.msg_iovlen = shorten_pieces(pieces, message, script->amount);
+  shorter.msg_iovlen = shorten_pieces(pieces, message);
   return real(fd, &shorter, flags);
 }
 

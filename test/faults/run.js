@@ -23,7 +23,7 @@ function within(ms, promise) {
 }
 
 function describe({ kind, nth, lasts, err, amount }) {
-  const what = err === undefined ? `at most ${amount} bytes` : err;
+  const what = err || (amount < 0 ? `all but ${-amount}` : `only ${amount}`);
   return `${kind} ${nth}${lasts ? ' and later' : ''}: ${what}`;
 }
 

@@ -27,11 +27,11 @@ typedef enum kind {
 typedef struct script {
   /* Written by the test. */
   uint32_t is_armed;
-  uint32_t kind;   /* which calls */
-  uint32_t nth;    /* the first one that fails; 0: none */
-  uint32_t lasts;  /* so do those behind it */
-  int32_t err;     /* its errno; 0: it is short */
-  uint32_t amount; /* bytes of a short one */
+  uint32_t kind;  /* which calls */
+  uint32_t nth;   /* the first one that fails; 0: none */
+  uint32_t lasts; /* so do those behind it */
+  int32_t err;    /* its errno; 0: it is short */
+  int32_t amount; /* bytes of a short one; below zero: so many are missing */
   /* Written by the library, and reset by the test. */
   uint32_t is_found;
   int32_t fd; /* the descriptor that is watched; -1: it was closed */

@@ -71,7 +71,8 @@ class Script {
    * @param {number} [fault.nth] the number of the call, from 1; 0: none fails
    * @param {boolean} [fault.lasts] those behind it fail as well
    * @param {string} [fault.err] the name of its errno
-   * @param {number} [fault.amount] without one: bytes that it takes at most
+   * @param {number} [fault.amount] without one: bytes that it takes at most,
+   *     or, below zero, that it leaves
    */
   arm({ kind, nth = 0, lasts = false, err, amount = 0 }) {
     this.disarm();
@@ -83,7 +84,7 @@ class Script {
       Number(lasts),
       err === undefined ? 0 : os.constants.errno[err],
       amount,
-    ].forEach((value, i) => commands.writeUInt32LE(value, 4 * i));
+    ].forEach((value, i) => commands.writeInt32LE(value, 4 * i));
     fs.writeSync(this.#fd, results, 0, results.length, RESULTS);
     fs.writeSync(this.#fd, commands, 0, commands.length, COMMANDS);
     this.#setArmed(1);

@@ -27,7 +27,7 @@ const RECV = [
 
 function sending(kind) {
   return [
-    ...shorts(kind, [1, 9]),
+    ...shorts(kind, [1, -1]),
     ...errors(kind, ['EAGAIN', 'EINTR', 'ENOBUFS'], 'survives'),
     ...errors(kind, ['EPIPE', 'ECONNRESET', 'ETIMEDOUT', 'ENOMEM'], 'ends'),
   ];
