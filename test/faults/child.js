@@ -4,6 +4,8 @@ const { fork } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 
+const { once } = require('../helpers/events');
+
 /** What has come over IPC, by kind, and who waits for it. */
 class Server {
   #script;
@@ -74,8 +76,12 @@ class Server {
     return { counts: { ...left, blocks, descriptors: length }, bytes };
   }
 
-  kill() {
+  /** @returns {Promise<void>} when the process has ended */
+  async kill() {
+    if (this.exit !== undefined) return;
+    const exit = once(this.process, 'exit');
     this.process.kill('SIGKILL');
+    await exit;
   }
 
   #remove(isUnwanted) {

@@ -51,6 +51,7 @@ class Run {
 
   /** @returns {Promise<boolean>} whether it failed, as it should */
   async runFault(stage, fault, expected) {
+    if (stage.isFirst) await this.renew(stage);
     try {
       const faults = await within(TIME_LIMIT_MS, stage.suffer(fault, expected));
       if (faults === 0) return false;
@@ -58,19 +59,23 @@ class Run {
     } catch (err) {
       this.fail(`${stage.name}, ${describe(fault)}`, err.stack);
       // Whatever it has come to, the next one begins anew.
-      await this.startServer();
-      await within(TIME_LIMIT_MS, stage.setUp(this.server));
+      await this.renew(stage);
     }
     return true;
   }
 
+  async renew(stage) {
+    await this.startServer();
+    await within(TIME_LIMIT_MS, stage.setUp(this.server));
+  }
+
   async startServer() {
-    this.stopServer();
+    await this.stopServer();
     this.server = await new Server(this.script).listen();
   }
 
-  stopServer() {
-    if (this.server !== null) this.server.kill();
+  async stopServer() {
+    if (this.server !== null) await this.server.kill();
   }
 
   /** Each of the calls fails, up to the first one that is not made. */
@@ -94,6 +99,7 @@ class Run {
   }
 
   async runSeries(stage, faults) {
+    if (stage.isFirst) await this.startServer();
     await within(TIME_LIMIT_MS, stage.setUp(this.server));
     const counts = await within(TIME_LIMIT_MS, stage.count());
     for (const fault of faults) {
@@ -137,7 +143,7 @@ async function main() {
   try {
     await run.runAll();
   } finally {
-    run.stopServer();
+    await run.stopServer();
     script.remove();
   }
   for (const [kind, count] of Object.entries(run.table)) {

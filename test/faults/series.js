@@ -60,6 +60,9 @@ const SYSTEM_CALLS = [
   ...OTHERS,
 ];
 
+/** What grows for the first connection of a process, and stays. */
+const GROWTH = errors('realloc', ['ENOMEM'], 'clear');
+
 /** Of each outcome one, for what differs in nothing but its end. */
 const SOME_CALLS = SYSTEM_CALLS.filter(
   ({ err, amount }) =>
@@ -116,6 +119,13 @@ const SERIES = [
     takesOver: false,
     faults: [...MEMORY, ...NO_MEMORY],
   },
+  ...['tcp', 'stream'].map((transport) => ({
+    conversation: 'close',
+    transport,
+    takesOver: true,
+    isFirst: true,
+    faults: GROWTH,
+  })),
   ...ENDS.flatMap((conversation, i) =>
     // TLS goes through a stream as well.
     ['tcp', i % 2 === 0 ? 'stream' : 'tls'].map((transport) => ({

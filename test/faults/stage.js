@@ -32,23 +32,22 @@ class Stage {
    * @param {Script} script
    * @param {object} series see series.js
    */
-  constructor(script, { conversation, transport, takesOver }) {
+  constructor(script, { conversation, transport, takesOver, isFirst = false }) {
+    this.isFirst = isFirst;
     this.script = script;
     this.conversation = conversation;
     this.transport = transport;
     this.takesOver = takesOver;
     this.service = conversation === 'everything' ? 'large' : 'short';
-    this.name = `${transport}, ${conversation}`;
+    this.name = `${transport}, ${isFirst ? 'first ' : ''}${conversation}`;
   }
 
-  /** @param {Server} server */
+  /** @param {Server} server which is new if this is about its first connection */
   async setUp(server) {
     this.server = server;
-    this.bystander = new Talk('bystander', this.takesOver);
-    await this.bystander.open(
-      this.server.ports[this.transport],
-      this.transport === 'tls',
-    );
+    this.bystander = null;
+    if (this.isFirst) return;
+    await this.openBystander();
     // What connections without a context of their own share, once and for all.
     assertIsWhole(...(await this.talk('short', { takesOver: false })), 'short');
     for (let i = 0; i < WARM_UP; i++) {
@@ -60,9 +59,16 @@ class Stage {
 
   /** Everybody else is served as before. */
   async isServing() {
+    if (this.bystander === null) await this.openBystander();
     await this.bystander.echo('still here');
     await this.bystander.echo('compressed '.repeat(20), { compress: true });
     assertIsWhole(...(await this.talk(this.service)), this.service);
+  }
+
+  async openBystander() {
+    const port = this.server.ports[this.transport];
+    this.bystander = new Talk('bystander', this.takesOver);
+    await this.bystander.open(port, this.transport === 'tls');
   }
 
   async talk(
@@ -102,7 +108,8 @@ class Stage {
     const { counts } = this.script;
     this.script.disarm();
     await this.isServing();
-    await this.isAtRest();
+    if (this.isFirst) this.normal = await this.server.left(true);
+    else await this.isAtRest();
     return counts;
   }
 
