@@ -5,6 +5,7 @@ const { markAsUntransferable } = require('worker_threads');
 const backpressure = require('./backpressure');
 const native = require('./native');
 const sender = require('./sender');
+const { failures } = require('./failures');
 const { EMPTY_BUFFER } = require('./constants');
 
 const {
@@ -19,8 +20,9 @@ const {
   END,
   NOTICE,
   CLOSED,
-  RING_EVENTS,
+  RING_CURSOR,
   RING_FIELDS,
+  RING_LENGTH,
   SLOTS,
 } = native.constants;
 
@@ -30,18 +32,17 @@ const SLAB_SIZE = 64 * 1024;
 /** What `Buffer` makes its instances with: a view, without any checks. */
 const FastBuffer = Buffer[Symbol.species];
 
+const { allocUnsafeSlow } = Buffer;
+
 /**
  * The open WebSockets by slot: what keeps them from being collected. Copies of
  * this package that share the addon share its events as well.
  */
 const sockets = native.sockets || [];
 
-const ring = new Int32Array(RING_EVENTS * RING_FIELDS);
+const ring = new Int32Array(RING_LENGTH);
 const large = [];
 let slab = null;
-
-/** The event that comes next: it outlives a listener that throws. */
-let cursor = 0;
 
 /**
  * A payload in the slab.
@@ -91,6 +92,17 @@ function protect(buffer) {
     buffer.transfer = refuseTransfer;
     buffer.transferToFixedLength = refuseTransfer;
   }
+}
+
+/**
+ * For native code, which Node.js ends the process of if it finds no memory.
+ *
+ * @param {number} size
+ * @return {Buffer}
+ * @throws {RangeError} if there is no memory
+ */
+function allocate(size) {
+  return allocUnsafeSlow(size);
 }
 
 /** @return {(ArrayBuffer|undefined)} undefined if there is no memory */
@@ -154,18 +166,17 @@ function deliver(ws, kind, a, b) {
  *
  * @param {number} count of events in the ring
  * @param {boolean} wantsSlab whether the slab is used up
- * @param {boolean} isRetry whether something has thrown: a listener, or a tick
- *     behind the last event
  * @return {(ArrayBuffer|undefined)} the next slab
  */
-function dispatch(count, wantsSlab, isRetry) {
-  if (!isRetry) cursor = 0;
-  while (cursor < count) {
-    const i = cursor++ * RING_FIELDS;
+function dispatch(count, wantsSlab) {
+  // Native code begins at 0, and goes on where a listener threw.
+  for (let next = ring[RING_CURSOR]; next < count; next++) {
+    const i = next * RING_FIELDS;
     const slot = ring[i];
     const kind = ring[i + 1];
     const ws = sockets[slot];
 
+    ring[RING_CURSOR] = next + 1;
     if (ws === undefined) continue;
     if (kind === NOTICE) {
       ws._onNotice(ring[i + 2]);
@@ -237,6 +248,8 @@ native.start(
   sender.cork,
   sender.directory,
   large,
+  failures,
+  allocate,
 );
 
 /**

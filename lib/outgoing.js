@@ -101,6 +101,11 @@ function sendCompressed(ws, data, opcode, fin, callback) {
   });
 }
 
+/** There is no memory, unless the connection is gone. */
+function giveUp(ws) {
+  if (native.pending(ws._handle) >= 0) ws._terminate(CAUSES.outOfMemory);
+}
+
 /** Compresses on the loop: a trip to a thread would take longer. */
 function deflateFrame(ws, data, size, opcode, fin, callback) {
   const starts = !ws._isFragmenting;
@@ -113,9 +118,7 @@ function deflateFrame(ws, data, size, opcode, fin, callback) {
   const first = begin(ws, opcode, fin);
 
   // Without memory the message is lost, and with it the connection.
-  if (!sender.sendDeflated(ws, data, size, first, starts)) {
-    ws._terminate(CAUSES.outOfMemory);
-  }
+  if (!sender.sendDeflated(ws, data, size, first, starts)) giveUp(ws);
   if (callback) sender.addCallback(ws, callback);
 }
 
@@ -188,7 +191,7 @@ async function deflateLater(ws, data, size, opcode, fin, callback) {
   await new Promise((resolve) => {
     ws._onDeflated = resolve;
     if (!isCollected || !native.deflateLater(ws._handle, first, starts)) {
-      ws._terminate(CAUSES.outOfMemory);
+      giveUp(ws);
       resolve();
     }
   });

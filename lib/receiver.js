@@ -5,6 +5,7 @@ const { Writable } = require('stream');
 const native = require('./native');
 const { fromBytes } = require('./data');
 const { register } = require('./dispatch');
+const { reportFailures } = require('./failures');
 const { nativeOptions } = require('./options');
 const PerMessageDeflate = require('./permessage-deflate');
 const { kStatusCode, protocolError } = require('./protocol-error');
@@ -173,6 +174,7 @@ class Receiver extends Writable {
     this._callback = callback;
     this._received += chunk.length;
     native.receive(this._inbox.handle, chunk);
+    reportFailures();
     this._takeEvents();
   }
 

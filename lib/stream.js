@@ -2,6 +2,7 @@
 
 const native = require('./native');
 const { kWebSocket } = require('./constants');
+const { dropFailures, throwFailure } = require('./failures');
 
 const { STREAM_WRITE_MAX } = native.constants;
 
@@ -21,13 +22,19 @@ const kEnd = Symbol('end');
 const kWrite = Symbol('write');
 
 function streamOnData(chunk) {
-  const ws = this[kWebSocket];
+  receive(this, chunk);
+  throwFailure();
+}
+
+function receive(stream, chunk) {
+  const ws = stream[kWebSocket];
   const bytes = chunk instanceof Uint8Array ? chunk : Buffer.from(chunk);
 
+  dropFailures();
   let size = native.receive(ws._handle, bytes);
 
   if (size < 0) {
-    this.pause();
+    stream.pause();
     size = -1 - size;
   }
   if (size > 0) write(ws, size);
@@ -37,6 +44,7 @@ function streamOnData(chunk) {
 function streamOnEnd() {
   native.end(this[kWebSocket]._handle, false);
   leave(this);
+  throwFailure();
 }
 
 /** Both ends have been reached, or one of them has. */
@@ -110,7 +118,7 @@ function receiveRest(stream) {
   stream.removeListener('data', streamOnData);
   const chunk = stream.read(stream.readableLength);
 
-  if (chunk !== null) streamOnData.call(stream, chunk);
+  if (chunk !== null) receive(stream, chunk);
 }
 
 /** What others write to the stream goes behind the frames before it. */

@@ -7,7 +7,7 @@ const { spawn } = require('node:child_process');
 const path = require('node:path');
 const { MessageChannel } = require('node:worker_threads');
 
-const { isWs } = require('./helpers/implementation');
+const { isWs, transport } = require('./helpers/implementation');
 const { EMPTY_BLOCKS } = require('./helpers/bombs');
 const {
   Deflater,
@@ -33,6 +33,38 @@ const SIZES = [0, 1, 125, 126, 1024, 16383, 16384, 16385, 65536, 300000];
 const RSV1 = 4;
 
 afterEach(closeServers);
+
+if (transport === 'tcp') {
+  describe('A message that is sent when the connection has broken', () => {
+    it('does not keep those that came before from being emitted', async () => {
+      const { server } = await createConnection({ perMessageDeflate: true });
+      const { client, ws } = await server.open(offering(OFFER));
+      const count = 30;
+      const log = record(ws);
+      const closed = once(ws, 'close');
+      ws.once('message', () => {
+        // What it has not read makes a reset of its end.
+        client.socket.pause();
+        ws.send(Buffer.alloc(20000), { compress: false });
+        client.socket.destroy();
+        ws.send(Buffer.alloc(20000), { compress: false });
+      });
+      ws.on('message', () => ws.send('x'.repeat(2000)));
+      client.write(
+        Buffer.concat(
+          Array.from({ length: count }, (_, i) =>
+            encodeFrame({ opcode: 'text', payload: `${i}` }),
+          ),
+        ),
+      );
+      await closed;
+      assert.deepStrictEqual(
+        log.filter(([kind]) => kind === 'text').map(([, text]) => text),
+        Array.from({ length: count }, (_, i) => `${i}`),
+      );
+    });
+  });
+}
 
 describe('Compressed messages', () => {
   it('are inflated by zlib, with the context of those before', async () => {

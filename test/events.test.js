@@ -70,6 +70,7 @@ describe('A listener that throws', () => {
     await betterThanWs(async () => {
       await thrower.expect('8a057468726f77 8103656e64');
       await other.expect('8a057468726f77 8103656e64');
+      await child.reported('process', 'uncaughtException', 8);
       for (const name of ['/thrower', '/other']) {
         assert.deepStrictEqual(
           child.reports.filter((report) => report[0] === name),

@@ -6,10 +6,11 @@ const assert = require('node:assert');
 const { spawn } = require('node:child_process');
 const readline = require('node:readline');
 const { Duplex } = require('node:stream');
+const vm = require('node:vm');
 
 const { WebSocket, isWs, modulePath } = require('./helpers/implementation');
 const { once, record } = require('./helpers/events');
-const { encodeFrame } = require('./helpers/frame');
+const { closePayload, encodeFrame } = require('./helpers/frame');
 const { RawClient } = require('./helpers/raw-client');
 const {
   closeServers,
@@ -71,6 +72,58 @@ describe('A connection that ended while its events wait for their turn', () => {
       assert.strictEqual(payload.toString(), 'echo of a');
     }
   });
+});
+
+describe('A process without memory', () => {
+  /** Starts a server in which allocations of `isRefused(size)` fail. */
+  async function openWithoutMemory(isRefused) {
+    const { lines, reader, exited } = runScript(`
+      const allocate = Buffer.allocUnsafeSlow;
+      let isShort = false;
+      Buffer.allocUnsafeSlow = (size) => {
+        if (isShort && (${isRefused})(size)) throw new RangeError('no memory');
+        return allocate(size);
+      };
+      const { WebSocketServer } = require(${JSON.stringify(modulePath)});
+      const wss = new WebSocketServer({ host: '127.0.0.1', port: 0 }, () => {
+        console.log(wss.address().port);
+      });
+      wss.on('connection', (ws) => {
+        isShort = true;
+        ws.on('error', (err) => console.log('error', err.code));
+        ws.on('close', (code) => console.log('close', code));
+        wss.close();
+      });
+    `);
+    const [port] = await once(reader, 'line');
+    const client = await RawClient.open(Number(port), { isTls: false });
+    return { client, lines, exited };
+  }
+
+  if (!isWs) {
+    it('refuses a large message', async () => {
+      const { client, lines, exited } = await openWithoutMemory(
+        (size) => size > 1 << 20,
+      );
+      client.send({ opcode: 'binary', payload: Buffer.alloc(2 << 20) });
+      await client.expect('880203f3');
+      client.end();
+      assert.strictEqual(await exited, 0);
+      assert.deepStrictEqual(lines.slice(1), [
+        'error WSU_ERR_OUT_OF_MEMORY',
+        'close 1006',
+      ]);
+    });
+
+    it('ends a connection for whose close frame there is none', async () => {
+      const { client, lines, exited } = await openWithoutMemory(() => true);
+      client.send({ opcode: 'close', payload: closePayload(1000, 'why') });
+      await client.ended();
+      client.end();
+      assert.strictEqual(await exited, 0);
+      assert.deepStrictEqual(lines.slice(1), ['close 1006']);
+    });
+  }
 });
 
 describe('A process', () => {
@@ -159,6 +212,75 @@ describe('A stream', () => {
         Buffer.concat(chunks).toString('hex'),
         '8103666f6f'.repeat(3),
       );
+      ws.terminate();
+    });
+  }
+
+  if (!isWs) {
+    const TEXT = encodeFrame({ opcode: 'text', payload: 'foo' });
+    const LAST = encodeFrame({ opcode: 'text', payload: 'last' });
+
+    it('that emits on an exhausted stack says so, and nothing is lost', async () => {
+      const { duplex, ws } = open(() => true);
+      const log = record(ws);
+      let count = 0;
+      const overflow = () => {
+        duplex.emit('data', TEXT);
+        count++;
+        overflow();
+      };
+      assert.throws(overflow, RangeError);
+      duplex.emit('data', LAST);
+      while (log.length === 0 || log[log.length - 1][1] !== 'last') {
+        await once(ws, 'message');
+      }
+      // One may have got in whose emit() did not get out again.
+      assert.ok(log.length - 1 >= count && log.length - 1 <= count + 1);
+      ws.terminate();
+    });
+
+    it('whose listener is stopped goes on behind it', async () => {
+      const { duplex, ws } = open(() => true);
+      const { duplex: otherDuplex, ws: other } = open(() => true);
+      const log = record(ws);
+      const emit = () => {
+        otherDuplex.emit('data', TEXT);
+        duplex.emit('data', Buffer.concat([TEXT, LAST]));
+      };
+      other.once('message', () => {
+        for (;;);
+      });
+      globalThis.emitInVm = emit;
+      assert.throws(
+        () => vm.runInThisContext('emitInVm()', { timeout: 20 }),
+        (err) => err.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT',
+      );
+      delete globalThis.emitInVm;
+      const message = once(other, 'message');
+      emit();
+      await message;
+      assert.deepStrictEqual(log, [
+        ['text', 'foo'],
+        ['text', 'last'],
+      ]);
+      ws.terminate();
+      other.terminate();
+    });
+
+    it('hands what a listener throws to who has it emit', async () => {
+      const { duplex, ws } = open(() => true);
+      const log = record(ws);
+      ws.once('message', () => {
+        throw new Error('bar');
+      });
+      assert.throws(
+        () => duplex.emit('data', Buffer.concat([TEXT, LAST])),
+        /^Error: bar$/,
+      );
+      assert.deepStrictEqual(log, [
+        ['text', 'foo'],
+        ['text', 'last'],
+      ]);
       ws.terminate();
     });
   }

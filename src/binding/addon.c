@@ -401,7 +401,21 @@ static napi_value start(napi_env napi, napi_callback_info info) {
   WSU_TRY(napi, napi_create_reference(napi, argv[3], 1, &env->cork));
   WSU_TRY(napi, napi_create_reference(napi, argv[4], 1, &env->directory));
   WSU_TRY(napi, napi_create_reference(napi, argv[5], 1, &env->large));
+  WSU_TRY(napi, napi_create_reference(napi, argv[6], 1, &env->failures));
+  WSU_TRY(napi, napi_create_reference(napi, argv[7], 1, &env->allocate));
   return NULL;
+}
+
+/* isDispatching(): whether a call of dispatch() is not over yet. */
+static napi_value is_dispatching(napi_env napi, napi_callback_info info) {
+  napi_value argv[WSU_ARGS];
+  const wsu_env_t *env = wsu_get_args(napi, info, argv);
+  napi_value result;
+
+  if (env == NULL)
+    return NULL;
+  WSU_TRY(napi, napi_get_boolean(napi, env->is_dispatching, &result));
+  return result;
 }
 
 /* setUnsent(unsent): see env.h; it takes the place of the last one. */
@@ -429,6 +443,7 @@ NAPI_MODULE_INIT() {
     napi_callback function;
   } functions[] = {
       {"start", start},
+      {"isDispatching", is_dispatching},
       {"setUnsent", set_unsent},
       {"check", wsu_call_check},
       {"protocols", wsu_call_protocols},

@@ -87,9 +87,9 @@ static const wsu_loop_owner_t owner = {
 
 /* Node does not free what is referenced when an environment ends. */
 static void delete_references(wsu_env_t *env) {
-  napi_ref *references[] = {&env->dispatch, &env->settle,    &env->ring,
-                            &env->cork,     &env->directory, &env->large,
-                            &env->unsent,   &env->slab};
+  napi_ref *references[] = {
+      &env->dispatch, &env->settle, &env->ring, &env->cork,     &env->directory,
+      &env->large,    &env->unsent, &env->slab, &env->failures, &env->allocate};
 
   for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
     if (*references[i] != NULL)
@@ -193,6 +193,23 @@ static void report_exception(wsu_env_t *env) {
     env->is_exiting = true;
 }
 
+/*
+ * Keeps what was thrown for who has called. Fails where V8 has been told to
+ * stop, and goes on with that when the call returns.
+ */
+static void keep_exception(wsu_env_t *env) {
+  napi_value exception;
+  napi_value failures;
+  uint32_t count;
+
+  if (napi_get_and_clear_last_exception(env->napi, &exception) == napi_ok &&
+      napi_get_reference_value(env->napi, env->failures, &failures) ==
+          napi_ok &&
+      napi_get_array_length(env->napi, failures, &count) == napi_ok &&
+      napi_set_element(env->napi, failures, count, exception) != napi_ok)
+    (void)napi_get_and_clear_last_exception(env->napi, &exception);
+}
+
 bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
                   const napi_value *argv, napi_value *result) {
   napi_value global;
@@ -212,6 +229,9 @@ bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
                                argc, argv, result);
   if (status == napi_ok)
     return true;
-  report_exception(env);
+  if (env->is_called)
+    keep_exception(env);
+  else
+    report_exception(env);
   return false;
 }

@@ -24,6 +24,10 @@
 #define WSU_RING_EVENTS 4096u
 #define WSU_RING_FIELDS 4u
 
+/* Behind the events: the number of the event that comes next. */
+#define WSU_RING_CURSOR (WSU_RING_EVENTS * WSU_RING_FIELDS)
+#define WSU_RING_LENGTH (WSU_RING_CURSOR + 1)
+
 /* Kinds of events in the ring; lib/native.js gets them by name. */
 #define WSU_RING_MAP(XX)                                                       \
   XX(TEXT, 0)         /* a: offset in the slab, b: length */                   \
@@ -69,18 +73,23 @@ typedef struct wsu_env {
   wsu_loop_t loop;
   wsu_slots_t slots;
 
-  napi_ref dispatch;  /* function (count, wantsSlab, isRetry) => ArrayBuffer? */
+  napi_ref dispatch;  /* function (count, wantsSlab) => ArrayBuffer? */
   napi_ref settle;    /* function (): send callbacks wait for the flush */
-  napi_ref ring;      /* Int32Array of WSU_RING_EVENTS * WSU_RING_FIELDS */
+  napi_ref ring;      /* Int32Array of WSU_RING_LENGTH */
   napi_ref cork;      /* Uint8Array of frames to be sent */
   napi_ref directory; /* Int32Array: see cork.h */
   napi_ref unsent;    /* Int32Array: see cork.h */
   napi_ref large;     /* Array of payloads that do not go to the slab */
+  napi_ref failures;  /* Array of what was thrown in a call: see is_called */
+  napi_ref allocate;  /* function (size) => Buffer */
   napi_ref slab;      /* ArrayBuffer */
 
   wsu_ring_event_t *events; /* pending events */
   uint32_t event_count;
   uint32_t event_capacity;
+  uint32_t batch_count; /* events that JavaScript works on */
+  int32_t batch_cursor; /* how far it was when it was called last */
+  bool has_batch;
   uint32_t closed_count; /* CLOSED events among them */
   uint32_t notice_count; /* NOTICE events among them */
   uint32_t large_count;  /* elements in `large` */
@@ -102,7 +111,7 @@ typedef struct wsu_env {
   bool is_corked;    /* a flush has something to do */
   bool wants_settle; /* send callbacks wait for the end of the turn */
   bool is_dispatching;
-  bool is_called; /* a turn runs within a call of JavaScript */
+  bool is_called; /* a turn runs within a call of JavaScript, on its stack */
   /* The stream whose call that is: its output is written when it returns. */
   const wsu_transport_t *caller;
   bool is_exiting; /* no call may run JavaScript any more */
@@ -124,7 +133,8 @@ void wsu_env_finish(wsu_env_t *env);
 /*
  * Calls `function` with `argc` arguments as an event of the loop, so that
  * ticks and microtasks run after it. Returns false if it threw; the exception
- * has been given to 'uncaughtException' then. A handle scope must be open.
+ * has been given to 'uncaughtException' then, or is in `failures` for the call
+ * of JavaScript that this is within. A handle scope must be open.
  */
 bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
                   const napi_value *argv, napi_value *result);

@@ -10,26 +10,31 @@ static wsu_env_t *env_of(const wsu_transport_t *transport) {
   return transport->loop->data;
 }
 
-bool wsu_events_reserve(wsu_env_t *env) {
-  /* A full ring and, beyond it, NOTICE and CLOSED of every connection. */
-  uint32_t needed = WSU_RING_EVENTS + 2 * env->slots.capacity;
-  wsu_ring_event_t *events;
+static bool set_capacity(wsu_env_t *env, uint32_t capacity) {
+  wsu_ring_event_t *events = realloc(env->events, capacity * sizeof(*events));
 
-  if (needed <= env->event_capacity)
-    return true;
-  events = realloc(env->events, needed * sizeof(*events));
   if (events == NULL)
     return false;
   env->events = events;
-  env->event_capacity = needed;
+  env->event_capacity = capacity;
   return true;
+}
+
+bool wsu_events_reserve(wsu_env_t *env) {
+  /* A full ring and, beyond it, NOTICE and CLOSED of every connection. */
+  uint32_t needed = WSU_RING_EVENTS + 2 * env->slots.capacity;
+
+  return needed <= env->event_capacity || set_capacity(env, needed);
 }
 
 static void push(wsu_env_t *env, const wsu_transport_t *transport, int32_t kind,
                  int32_t a, int32_t b) {
-  if (env->event_count < env->event_capacity)
-    env->events[env->event_count++] =
-        (wsu_ring_event_t){(int32_t)transport->slot, kind, a, b};
+  /* Only where JavaScript could not go on with a full ring. */
+  if (env->event_count == env->event_capacity &&
+      !set_capacity(env, 2 * env->event_capacity))
+    return;
+  env->events[env->event_count++] =
+      (wsu_ring_event_t){(int32_t)transport->slot, kind, a, b};
 }
 
 /* The same for a message of `len` bytes. */
@@ -122,9 +127,8 @@ static void fill_notices(wsu_env_t *env, wsu_ring_event_t *events,
   }
 }
 
-/* Copies `count` events to JavaScript's ring. False if it has gone. */
-static bool fill_ring(wsu_env_t *env, const wsu_ring_event_t *events,
-                      uint32_t count) {
+/* JavaScript's ring; NULL if it has gone. */
+static int32_t *find_ring(wsu_env_t *env) {
   napi_value ring;
   void *data = NULL;
   size_t length = 0;
@@ -132,47 +136,63 @@ static bool fill_ring(wsu_env_t *env, const wsu_ring_event_t *events,
   if (napi_get_reference_value(env->napi, env->ring, &ring) != napi_ok ||
       napi_get_typedarray_info(env->napi, ring, NULL, &length, &data, NULL,
                                NULL) != napi_ok ||
-      data == NULL || length < count * WSU_RING_FIELDS)
-    return false;
-  memcpy(data, events, count * sizeof(*events));
-  return true;
+      length < WSU_RING_LENGTH)
+    return NULL;
+  return data;
 }
 
-/*
- * Calls JavaScript's dispatch until all `count` events are through: a retry
- * goes on behind the event whose listener threw.
- */
-static void call_dispatch(wsu_env_t *env, uint32_t count, bool wants_slab) {
-  napi_value argv[3];
-  napi_value result = NULL;
+/* Whether JavaScript has taken an event since the last time this was asked. */
+static bool has_advanced(wsu_env_t *env) {
+  const int32_t *ring = find_ring(env);
+  int32_t before = env->batch_cursor;
 
-  if (napi_create_uint32(env->napi, count, &argv[0]) != napi_ok ||
-      napi_get_boolean(env->napi, wants_slab, &argv[1]) != napi_ok ||
-      napi_get_boolean(env->napi, false, &argv[2]) != napi_ok)
-    return;
-  while (!wsu_env_call(env, env->dispatch, 3, argv, &result)) {
-    if (env->is_exiting ||
-        napi_get_boolean(env->napi, true, &argv[2]) != napi_ok)
-      return;
-  }
-  if (result != NULL)
-    keep_slab(env, result);
+  if (ring != NULL)
+    env->batch_cursor = ring[WSU_RING_CURSOR];
+  return env->batch_cursor != before;
 }
 
-static void hand_over(wsu_env_t *env, wsu_ring_event_t *events, uint32_t count,
-                      bool wants_slab) {
-  napi_handle_scope scope;
+/* Copies the first events to the ring. False: it has gone. */
+static bool begin_batch(wsu_env_t *env) {
+  uint32_t count =
+      env->event_count < WSU_RING_EVENTS ? env->event_count : WSU_RING_EVENTS;
+  int32_t *ring = find_ring(env);
 
   env->ring_events += count;
   env->ring_calls++;
   if (env->ring_peak < count)
     env->ring_peak = count;
-  fill_notices(env, events, count);
-  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
-    return;
-  if (fill_ring(env, events, count))
-    call_dispatch(env, count, wants_slab);
-  (void)napi_close_handle_scope(env->napi, scope);
+  fill_notices(env, env->events, count);
+  env->batch_count = count;
+  env->batch_cursor = 0;
+  env->has_batch = true;
+  if (ring == NULL)
+    return false;
+  memcpy(ring, env->events, count * sizeof(*env->events));
+  ring[WSU_RING_CURSOR] = 0;
+  return true;
+}
+
+/*
+ * Calls JavaScript's dispatch until all events of the batch are through: each
+ * call goes on behind the event whose listener threw. False: there is something
+ * left for a stack that has more room, or on which V8 was not told to stop.
+ */
+static bool run_batch(wsu_env_t *env, bool wants_slab) {
+  napi_value argv[2];
+  napi_value result = NULL;
+
+  if (napi_create_uint32(env->napi, env->batch_count, &argv[0]) != napi_ok ||
+      napi_get_boolean(env->napi, wants_slab, &argv[1]) != napi_ok)
+    return true;
+  while (!wsu_env_call(env, env->dispatch, 2, argv, &result)) {
+    if (env->is_exiting)
+      return true;
+    if (env->is_called && !has_advanced(env))
+      return false;
+  }
+  if (result != NULL)
+    keep_slab(env, result);
+  return true;
 }
 
 static void recycle_slots(wsu_env_t *env, const wsu_ring_event_t *events,
@@ -185,6 +205,32 @@ static void recycle_slots(wsu_env_t *env, const wsu_ring_event_t *events,
   }
 }
 
+static void end_batch(wsu_env_t *env) {
+  uint32_t count = env->batch_count;
+
+  recycle_slots(env, env->events, count);
+  env->event_count -= count;
+  memmove(env->events, env->events + count,
+          env->event_count * sizeof(*env->events));
+  env->has_batch = false;
+}
+
+/* Hands over a batch, or the rest of one. False: there is a rest again. */
+static bool hand_over(wsu_env_t *env, bool wants_slab) {
+  napi_handle_scope scope;
+  bool is_through;
+
+  if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
+    return false;
+  is_through =
+      (!env->has_batch && !begin_batch(env)) || run_batch(env, wants_slab);
+  (void)napi_close_handle_scope(env->napi, scope);
+  if (is_through)
+    end_batch(env);
+  wsu_events_forget_slab(env);
+  return is_through;
+}
+
 /*
  * With `wants_slab` JavaScript is called even without events. Events that come
  * up while JavaScript runs are behind those that it works on.
@@ -194,17 +240,13 @@ static void dispatch(wsu_env_t *env, bool wants_slab) {
     return;
   env->is_dispatching = true;
   do {
-    uint32_t count =
-        env->event_count < WSU_RING_EVENTS ? env->event_count : WSU_RING_EVENTS;
-
-    hand_over(env, env->events, count, wants_slab);
-    recycle_slots(env, env->events, count);
-    env->event_count -= count;
-    memmove(env->events, env->events + count,
-            env->event_count * sizeof(*env->events));
-    wsu_events_forget_slab(env);
+    if (!hand_over(env, wants_slab)) {
+      wsu_loop_request_turn(&env->loop);
+      break;
+    }
   } while (env->event_count > 0 && !env->is_exiting);
-  env->large_count = 0;
+  if (!env->has_batch)
+    env->large_count = 0;
   env->is_dispatching = false;
 }
 
@@ -243,7 +285,11 @@ static int32_t read_to_slab(wsu_env_t *env, wsu_transport_t *transport,
   if (transport->is_closing)
     return -1;
   if (dest == NULL) {
-    wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
+    /* Behind a close frame no error is reported, and no answer would come. */
+    if (event->kind == WSU_EVENT_CLOSE)
+      wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
+    else
+      wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
     return -1;
   }
   if (wsu_connection_read(&transport->connection, dest) != 0)
@@ -284,6 +330,28 @@ static void count_ping(wsu_transport_t *transport) {
 static bool has_lengths(const wsu_transport_t *transport,
                         const wsu_event_t *event) {
   return event->is_binary && transport->connection.message.keeps_lengths;
+}
+
+/*
+ * A Buffer of JavaScript, whose code finds out that there is no memory: before
+ * version 24, Node.js ends the process if Node-API does.
+ */
+static napi_status make_buffer(wsu_env_t *env, size_t len, void **data,
+                               napi_value *buffer) {
+  napi_value global;
+  napi_value allocate;
+  napi_value size;
+  napi_status status = napi_get_global(env->napi, &global);
+
+  if (status == napi_ok)
+    status = napi_get_reference_value(env->napi, env->allocate, &allocate);
+  if (status == napi_ok)
+    status = napi_create_double(env->napi, (double)len, &size);
+  if (status == napi_ok)
+    status = napi_call_function(env->napi, global, allocate, 1, &size, buffer);
+  if (status == napi_ok)
+    status = napi_get_buffer_info(env->napi, *buffer, data, NULL);
+  return status;
 }
 
 /* Appends to the array of large payloads. */
@@ -327,7 +395,7 @@ static bool read_to_buffer(wsu_env_t *env, wsu_transport_t *transport,
   napi_value lengths;
   void *data;
 
-  if (napi_create_buffer(napi, event->length, &data, &buffer) != napi_ok ||
+  if (make_buffer(env, event->length, &data, &buffer) != napi_ok ||
       (wants_lengths && make_lengths(env, transport, &lengths) != napi_ok)) {
     clear_exception(napi);
     wsu_connection_fail(&transport->connection, WSU_ERR_OUT_OF_MEMORY);
@@ -390,10 +458,13 @@ static void deliver_large(wsu_env_t *env, wsu_transport_t *transport,
   napi_handle_scope scope;
   napi_value buffer = NULL;
   napi_status status;
+  void *data;
 
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return;
-  status = napi_create_buffer_copy(env->napi, len, bytes, NULL, &buffer);
+  status = make_buffer(env, len, &data, &buffer);
+  if (status == napi_ok)
+    memcpy(data, bytes, len);
   push_large(env, transport, is_binary, status, buffer);
   (void)napi_close_handle_scope(env->napi, scope);
 }
@@ -419,7 +490,7 @@ napi_ref wsu_events_make_buffer(wsu_env_t *env, size_t len, void **data) {
 
   if (napi_open_handle_scope(env->napi, &scope) != napi_ok)
     return NULL;
-  if (napi_create_buffer(env->napi, len, data, &buffer) != napi_ok ||
+  if (make_buffer(env, len, data, &buffer) != napi_ok ||
       napi_create_reference(env->napi, buffer, 1, &ref) != napi_ok) {
     clear_exception(env->napi);
     ref = NULL;

@@ -136,9 +136,7 @@ static void on_copied(wsu_work_t *work) {
 
   if (transport != NULL)
     wsu_events_deliver_buffer(job->env, transport, job->is_binary, job->buffer);
-  /* The reference of an environment that has ended went with it. */
-  if (!job->env->is_exiting)
-    (void)napi_delete_reference(job->env->napi, job->buffer);
+  (void)napi_delete_reference(job->env->napi, job->buffer);
   finish(job, transport);
 }
 

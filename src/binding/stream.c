@@ -59,6 +59,7 @@ static void run_turn(wsu_transport_t *transport) {
 napi_value wsu_call_receive(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_transport_t *transport = get_stream(napi, info, argv);
+  const wsu_env_t *env;
   double result;
   uint8_t *bytes;
   size_t len;
@@ -72,6 +73,10 @@ napi_value wsu_call_receive(napi_env napi, napi_callback_info info) {
   transport = get_stream(napi, info, argv);
   if (transport == NULL)
     return wsu_to_number(napi, 0);
+  /* JavaScript that was told to stop does not write what it is told to. */
+  env = transport->loop->data;
+  if (env->has_batch)
+    wsu_events_on_notice(transport, WSU_NOTICE_OUTPUT);
   result = transport->is_blocked ? 0 : (double)wsu_stream_available(transport);
   return wsu_to_number(napi,
                        wsu_stream_has_room(transport) ? result : -1 - result);

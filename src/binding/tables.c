@@ -130,6 +130,8 @@ static napi_value make_constants(napi_env napi) {
 #undef XX
   WSU_TRY(napi, set_number(napi, constants, "STATS_SIZE", sizeof(wsu_stats_t)));
   WSU_TRY(napi, set_number(napi, constants, "RING_EVENTS", WSU_RING_EVENTS));
+  WSU_TRY(napi, set_number(napi, constants, "RING_LENGTH", WSU_RING_LENGTH));
+  WSU_TRY(napi, set_number(napi, constants, "RING_CURSOR", WSU_RING_CURSOR));
   WSU_TRY(napi, set_number(napi, constants, "RING_FIELDS", WSU_RING_FIELDS));
   WSU_TRY(napi, set_number(napi, constants, "STREAM_WRITE_MAX",
                            WSU_STREAM_WRITE_MAX));

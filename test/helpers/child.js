@@ -33,17 +33,18 @@ class Child {
    *
    * @param {string} name
    * @param {string} event
-   * @returns {Promise<any>} the detail of the first such report
+   * @param {number} [count] so many times
+   * @returns {Promise<any>} the detail of the last of these reports
    */
-  reported(name, event) {
+  reported(name, event, count = 1) {
     return new Promise((resolve) => {
       const waiter = () => {
-        const found = this.reports.find(
+        const found = this.reports.filter(
           (report) => report[0] === name && report[1] === event,
         );
-        if (found === undefined) return;
+        if (found.length < count) return;
         this.#waiting.delete(waiter);
-        resolve(found[2]);
+        resolve(found[count - 1][2]);
       };
       this.#waiting.add(waiter);
       waiter();
