@@ -56,7 +56,9 @@ function view(ws, offset, length) {
   if (length === 0) return EMPTY_BUFFER;
   try {
     return new FastBuffer(slab, offset, length);
-  } catch {
+  } catch (err) {
+    // Otherwise the stack is exhausted.
+    if (slab.byteLength > 0) throw err;
     ws._onDetached();
     return EMPTY_BUFFER;
   }

@@ -2,7 +2,7 @@
 
 const native = require('./native');
 const { kWebSocket } = require('./constants');
-const { dropFailures, throwFailure } = require('./failures');
+const { reportFailures } = require('./failures');
 
 const { STREAM_WRITE_MAX } = native.constants;
 
@@ -22,29 +22,24 @@ const kEnd = Symbol('end');
 const kWrite = Symbol('write');
 
 function streamOnData(chunk) {
-  receive(this, chunk);
-  throwFailure();
-}
-
-function receive(stream, chunk) {
-  const ws = stream[kWebSocket];
+  const ws = this[kWebSocket];
   const bytes = chunk instanceof Uint8Array ? chunk : Buffer.from(chunk);
 
-  dropFailures();
   let size = native.receive(ws._handle, bytes);
 
   if (size < 0) {
-    stream.pause();
+    this.pause();
     size = -1 - size;
   }
   if (size > 0) write(ws, size);
   if (size === STREAM_WRITE_MAX) writeOutput(ws, true);
+  reportFailures();
 }
 
 function streamOnEnd() {
   native.end(this[kWebSocket]._handle, false);
   leave(this);
-  throwFailure();
+  reportFailures();
 }
 
 /** Both ends have been reached, or one of them has. */
@@ -118,7 +113,7 @@ function receiveRest(stream) {
   stream.removeListener('data', streamOnData);
   const chunk = stream.read(stream.readableLength);
 
-  if (chunk !== null) receive(stream, chunk);
+  if (chunk !== null) streamOnData.call(stream, chunk);
 }
 
 /** What others write to the stream goes behind the frames before it. */

@@ -14,7 +14,7 @@ const sender = require('./sender');
 const { fromBytes, isBlob, splitAtEnds } = require('./data');
 const { register } = require('./dispatch');
 const { createQueue } = require('./event-queue');
-const { throwFailure } = require('./failures');
+const { reportFailures } = require('./failures');
 const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
 const { protocolError } = require('./protocol-error');
@@ -557,7 +557,7 @@ class WebSocket extends EventEmitter {
       this._readyState = CLOSING;
       receiveRest(this._socket);
       native.end(this._handle, true);
-      throwFailure();
+      reportFailures();
     } else {
       this.terminate();
     }

@@ -406,18 +406,6 @@ static napi_value start(napi_env napi, napi_callback_info info) {
   return NULL;
 }
 
-/* isDispatching(): whether a call of dispatch() is not over yet. */
-static napi_value is_dispatching(napi_env napi, napi_callback_info info) {
-  napi_value argv[WSU_ARGS];
-  const wsu_env_t *env = wsu_get_args(napi, info, argv);
-  napi_value result;
-
-  if (env == NULL)
-    return NULL;
-  WSU_TRY(napi, napi_get_boolean(napi, env->is_dispatching, &result));
-  return result;
-}
-
 /* setUnsent(unsent): see env.h; it takes the place of the last one. */
 static napi_value set_unsent(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
@@ -443,7 +431,6 @@ NAPI_MODULE_INIT() {
     napi_callback function;
   } functions[] = {
       {"start", start},
-      {"isDispatching", is_dispatching},
       {"setUnsent", set_unsent},
       {"check", wsu_call_check},
       {"protocols", wsu_call_protocols},

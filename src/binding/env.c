@@ -47,6 +47,7 @@ static void settle(wsu_env_t *env) {
     return;
   env->wants_settle = false;
   if (!wsu_env_call(env, env->settle, 0, NULL, NULL)) {
+    wsu_env_report(env);
     /* What a callback that threw has left is for the next turn. */
     env->wants_settle = true;
     wsu_loop_request_turn(&env->loop);
@@ -194,15 +195,19 @@ static void report_exception(wsu_env_t *env) {
 }
 
 /*
- * Keeps what was thrown for who has called. Fails where V8 has been told to
- * stop, and goes on with that when the call returns.
+ * Keeps what was thrown for the call of JavaScript that this is within. There
+ * is nothing to keep where V8 was told to stop: either no JavaScript runs, or
+ * what was thrown is null.
  */
 static void keep_exception(wsu_env_t *env) {
   napi_value exception;
   napi_value failures;
+  napi_valuetype type;
   uint32_t count;
 
   if (napi_get_and_clear_last_exception(env->napi, &exception) == napi_ok &&
+      napi_typeof(env->napi, exception, &type) == napi_ok &&
+      type != napi_null &&
       napi_get_reference_value(env->napi, env->failures, &failures) ==
           napi_ok &&
       napi_get_array_length(env->napi, failures, &count) == napi_ok &&
@@ -227,11 +232,12 @@ bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
           ? napi_call_function(env->napi, global, callee, argc, argv, result)
           : napi_make_callback(env->napi, env->async_context, global, callee,
                                argc, argv, result);
-  if (status == napi_ok)
-    return true;
+  return status == napi_ok;
+}
+
+void wsu_env_report(wsu_env_t *env) {
   if (env->is_called)
     keep_exception(env);
   else
     report_exception(env);
-  return false;
 }

@@ -132,11 +132,16 @@ void wsu_env_finish(wsu_env_t *env);
 
 /*
  * Calls `function` with `argc` arguments as an event of the loop, so that
- * ticks and microtasks run after it. Returns false if it threw; the exception
- * has been given to 'uncaughtException' then, or is in `failures` for the call
- * of JavaScript that this is within. A handle scope must be open.
+ * ticks and microtasks run after it. Returns false if it threw, with the
+ * exception pending. A handle scope must be open.
  */
 bool wsu_env_call(wsu_env_t *env, napi_ref function, size_t argc,
                   const napi_value *argv, napi_value *result);
+
+/*
+ * Gives the pending exception to 'uncaughtException', or keeps it in `failures`
+ * for the call of JavaScript that this is within.
+ */
+void wsu_env_report(wsu_env_t *env);
 
 #endif

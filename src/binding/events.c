@@ -185,10 +185,13 @@ static bool run_batch(wsu_env_t *env, bool wants_slab) {
       napi_get_boolean(env->napi, wants_slab, &argv[1]) != napi_ok)
     return true;
   while (!wsu_env_call(env, env->dispatch, 2, argv, &result)) {
+    if (env->is_called && !has_advanced(env)) {
+      clear_exception(env->napi);
+      return false;
+    }
+    wsu_env_report(env);
     if (env->is_exiting)
       return true;
-    if (env->is_called && !has_advanced(env))
-      return false;
   }
   if (result != NULL)
     keep_slab(env, result);

@@ -28,7 +28,7 @@ const FAULT_MAJORS = [20, 26];
 const TRANSPORTS = ['tcp', 'stream', 'tls'];
 
 /** Parts that run at the same time: they wait more than they work. */
-const CONCURRENCY = 2;
+const CONCURRENCY = 3;
 
 const HELP = `Usage: npm test -- [options] [test files]
 
