@@ -27,7 +27,8 @@ function makeFolder() {
   return dir;
 }
 
-process.on('exit', () => {
+after(function () {
+  this.timeout(TIME_LIMIT_MS);
   for (const dir of folders) fs.rmSync(dir, { recursive: true, force: true });
 });
 
