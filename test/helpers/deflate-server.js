@@ -1,8 +1,8 @@
 'use strict';
 
 // An echo server with permessage-deflate in a process of its own. It tells its
-// port over IPC, and answers any message with the bytes of its memory after a
-// garbage collection, where it has --expose-gc.
+// port over IPC, and answers any message with the bytes of its memory once its
+// connections have ended, where it has --expose-gc.
 //
 // A client of the path /deflate is sent messages that threads compress. One of
 // the path /end has the process exit with the code 7, or, if the first argument
@@ -17,7 +17,11 @@ const {
 } = require('node:worker_threads');
 
 const { WebSocketServer } = require('./implementation');
+const { once } = require('./events');
 const { createHttpServer, transportOptions } = require('./http-server');
+
+/** What one garbage collection finalizes, another one frees. */
+const COLLECTIONS = 4;
 
 function report(value) {
   if (isMainThread) process.send(value);
@@ -43,6 +47,17 @@ function serve({ perMessageDeflate, maxPayload }) {
     }
   });
   server.listen(0, '127.0.0.1', () => report(server.address().port));
+  return wss;
+}
+
+/** Bytes of memory, when the connections have ended and garbage is collected. */
+async function measure(wss) {
+  await Promise.all([...wss.clients].map((ws) => once(ws, 'close')));
+  for (let i = 0; i < COLLECTIONS; i++) {
+    global.gc();
+    await new Promise(setImmediate);
+  }
+  return process.memoryUsage().rss;
 }
 
 function main(kind, options) {
@@ -54,15 +69,8 @@ function main(kind, options) {
     });
     return;
   }
-  serve(options);
-  process.on('message', () => {
-    // What the first collection finalizes, the second one frees.
-    global.gc();
-    setImmediate(() => {
-      global.gc();
-      report(process.memoryUsage().rss);
-    });
-  });
+  const wss = serve(options);
+  process.on('message', async () => report(await measure(wss)));
 }
 
 if (isMainThread) main(process.argv[2], JSON.parse(process.argv[3]));
