@@ -135,18 +135,23 @@ static size_t shorten(size_t len) {
   return script->amount < 0 ? len - amount : amount;
 }
 
+/* Whether a call fails, with errno set; a short one takes less of `*len`. */
+static bool fails(kind_t kind, size_t *len) {
+  if (!is_faulty(kind))
+    return false;
+  errno = script->err;
+  if (script->err == 0 && len != NULL)
+    *len = shorten(*len);
+  return script->err != 0;
+}
+
 ssize_t recv(int fd, void *bytes, size_t len, int flags) {
   static ssize_t (*real)(int, void *, size_t, int);
 
   if (real == NULL)
     *(void **)&real = next("recv");
-  if (CALLED_BY_ADDON() && is_watched(fd) && is_faulty(KIND_RECV)) {
-    if (script->err != 0) {
-      errno = script->err;
-      return -1;
-    }
-    len = shorten(len);
-  }
+  if (CALLED_BY_ADDON() && is_watched(fd) && fails(KIND_RECV, &len))
+    return -1;
   return real(fd, bytes, len, flags);
 }
 
@@ -155,30 +160,29 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags) {
 
   if (real == NULL)
     *(void **)&real = next("send");
-  if (CALLED_BY_ADDON() && is_watched(fd) && is_faulty(KIND_SEND)) {
-    if (script->err != 0) {
-      errno = script->err;
-      return -1;
-    }
-    len = shorten(len);
-  }
+  if (CALLED_BY_ADDON() && is_watched(fd) && fails(KIND_SEND, &len))
+    return -1;
   return real(fd, bytes, len, flags);
 }
 
-/* As many of the pieces as a short write takes. */
-static size_t shorten_pieces(struct iovec *pieces,
-                             const struct msghdr *message) {
-  size_t count = 0;
-  size_t left = 0;
+static size_t length_of(const struct msghdr *message) {
+  size_t len = 0;
 
   for (size_t i = 0; i < message->msg_iovlen; i++)
-    left += message->msg_iov[i].iov_len;
-  left = shorten(left);
-  while (count < message->msg_iovlen && count < SENDMSG_PIECES && left > 0) {
+    len += message->msg_iov[i].iov_len;
+  return len;
+}
+
+/* As many of the pieces as have `len` bytes. */
+static size_t cut_pieces(struct iovec *pieces, const struct msghdr *message,
+                         size_t len) {
+  size_t count = 0;
+
+  while (count < message->msg_iovlen && count < SENDMSG_PIECES && len > 0) {
     pieces[count] = message->msg_iov[count];
-    if (pieces[count].iov_len > left)
-      pieces[count].iov_len = left;
-    left -= pieces[count++].iov_len;
+    if (pieces[count].iov_len > len)
+      pieces[count].iov_len = len;
+    len -= pieces[count++].iov_len;
   }
   return count;
 }
@@ -187,17 +191,17 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   static ssize_t (*real)(int, const struct msghdr *, int);
   struct iovec pieces[SENDMSG_PIECES];
   struct msghdr shorter = *message;
+  size_t whole = length_of(message);
+  size_t len = whole;
 
   if (real == NULL)
     *(void **)&real = next("sendmsg");
-  if (!CALLED_BY_ADDON() || !is_watched(fd) || !is_faulty(KIND_SENDMSG))
-    return real(fd, message, flags);
-  if (script->err != 0) {
-    errno = script->err;
+  if (CALLED_BY_ADDON() && is_watched(fd) && fails(KIND_SENDMSG, &len))
     return -1;
-  }
+  if (len == whole)
+    return real(fd, message, flags);
   shorter.msg_iov = pieces;
-  shorter.msg_iovlen = shorten_pieces(pieces, message);
+  shorter.msg_iovlen = cut_pieces(pieces, message, len);
   return real(fd, &shorter, flags);
 }
 
@@ -213,10 +217,8 @@ int fcntl(int fd, int command, ...) {
   va_end(args);
   if (real == NULL)
     *(void **)&real = next("fcntl");
-  if (is_dup && script->is_armed && is_faulty(KIND_DUP)) {
-    errno = script->err;
+  if (is_dup && script->is_armed && fails(KIND_DUP, NULL))
     return -1;
-  }
   result = real(fd, command, arg);
   if (is_dup && result >= 0 && script->is_armed && !script->is_found) {
     script->fd = result;
@@ -230,10 +232,8 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len) {
 
   if (real == NULL)
     *(void **)&real = next("setsockopt");
-  if (CALLED_BY_ADDON() && is_watched(fd) && is_faulty(KIND_SETSOCKOPT)) {
-    errno = script->err;
+  if (CALLED_BY_ADDON() && is_watched(fd) && fails(KIND_SETSOCKOPT, NULL))
     return -1;
-  }
   return real(fd, level, name, value, len);
 }
 
@@ -242,10 +242,8 @@ int shutdown(int fd, int how) {
 
   if (real == NULL)
     *(void **)&real = next("shutdown");
-  if (CALLED_BY_ADDON() && is_watched(fd) && is_faulty(KIND_SHUTDOWN)) {
-    errno = script->err;
+  if (CALLED_BY_ADDON() && is_watched(fd) && fails(KIND_SHUTDOWN, NULL))
     return -1;
-  }
   return real(fd, how);
 }
 
@@ -260,10 +258,7 @@ int close(int fd) {
     return real(fd);
   script->fd = -1;
   result = real(fd);
-  if (!is_faulty(KIND_CLOSE))
-    return result;
-  errno = script->err;
-  return -1;
+  return fails(KIND_CLOSE, NULL) ? -1 : result;
 }
 
 /*
@@ -276,10 +271,8 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) {
   if (real == NULL)
     *(void **)&real = next("epoll_ctl");
   if (operation == EPOLL_CTL_ADD && is_watched(fd) &&
-      is_faulty(KIND_EPOLL_CTL)) {
-    errno = script->err;
+      fails(KIND_EPOLL_CTL, NULL))
     return -1;
-  }
   return real(epoll, operation, fd, event);
 }
 
@@ -291,10 +284,8 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags) {
 
   if (real == NULL)
     *(void **)&real = next("accept4");
-  if (script->is_armed && is_faulty(KIND_ACCEPT)) {
-    errno = script->err;
+  if (script->is_armed && fails(KIND_ACCEPT, NULL))
     return -1;
-  }
   accepted = real(fd, address, len, flags);
   if (accepted >= 0)
     (void)setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));

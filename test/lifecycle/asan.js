@@ -39,12 +39,13 @@ function runtimePath() {
   return path.isAbsolute(file) ? file : null;
 }
 
+/** @throws {Error} what the compiler has to say */
 function build() {
   const files = filesBelow(path.join(ROOT, 'src'));
   const isCurrent =
     fs.existsSync(ADDON) &&
     files.every((file) => modifiedAt(file) <= modifiedAt(ADDON));
-  if (isCurrent) return true;
+  if (isCurrent) return;
   fs.mkdirSync(path.dirname(ADDON), { recursive: true });
   const sources = files.filter((file) => file.endsWith('.c'));
   const include = [path.join(ROOT, 'src', 'core'), headersDir()];
@@ -55,7 +56,9 @@ function build() {
     '-o',
     ADDON,
   ]);
-  return result.status === 0;
+  if (result.status !== 0) {
+    throw new Error(`No addon with AddressSanitizer:\n${result.stderr}`);
+  }
 }
 
 /**
@@ -66,7 +69,8 @@ function build() {
  */
 function environment() {
   const runtime = process.platform === 'linux' ? runtimePath() : null;
-  if (runtime === null || !build()) return null;
+  if (runtime === null) return null;
+  build();
   return {
     LD_PRELOAD: runtime,
     ASAN_OPTIONS: `detect_leaks=0:exitcode=${EXIT_CODE}`,

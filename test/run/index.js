@@ -3,7 +3,8 @@
 // `npm test`: sets the clone up, runs the C tests plain and under sanitizers,
 // then the mocha suites with one and the same addon on every Node of the matrix,
 // over TCP and TLS, and at its ends over any stream, those of classes that need
-// no connection once, and ends with the true totals. The exit code is 0 only if nothing failed and no part ran empty.
+// no connection once, and ends with the true totals. The exit code is 0 only if
+// nothing failed and no part ran empty.
 
 const { parseArgs } = require('util');
 
@@ -22,10 +23,10 @@ const KINDS = [
   'lifecycle',
   'integration',
 ];
-
-/** Nodes of a part that needs no more, unless others are asked for. */
-const FAULT_MAJORS = [20, 26];
 const TRANSPORTS = ['tcp', 'stream', 'tls'];
+
+/** Nodes on which faults are injected, unless others are asked for. */
+const FAULT_MAJORS = [20, 26];
 
 /** Parts that run at the same time: they wait more than they work. */
 const CONCURRENCY = 3;

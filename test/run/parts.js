@@ -74,7 +74,8 @@ async function runCounted(command, args) {
   const lines = job.output.match(/^\d+ passed, \d+ failed$/gm) || [];
   const last = lines.length === 0 ? '0 passed, 0 failed' : lines.pop();
   const [passed, failed] = last.match(/\d+/g).map(Number);
-  const result = { passed, failed, details: failed > 0 ? job.output : '' };
+  const { output } = job;
+  const result = { passed, failed, output, details: failed > 0 ? output : '' };
   if (job.killedBecause !== null || (end.code !== 0 && failed === 0)) {
     result.failed += 1;
     result.details = `${job.output}${job.killedBecause || describeEnd(end)}\n`;
@@ -95,8 +96,11 @@ function runFuzzCorpus() {
   return runCounted('make', ['-s', '-C', 'test/fuzz', 'check']);
 }
 
-function runLifecycle() {
-  return runCounted(process.execPath, ['test/lifecycle/run.js']);
+/** Says what a run lacks, too. */
+async function runLifecycle() {
+  const result = await runCounted(process.execPath, ['test/lifecycle/run.js']);
+  const lacks = result.output.match(/^.* is not installed.*$/gm) || [];
+  return { ...result, details: result.details || lacks.join('\n') };
 }
 
 function runIntegration() {
