@@ -3,41 +3,18 @@
 const fs = require('fs');
 const { createHistogram } = require('perf_hooks');
 
+const { settledRss } = require('../../test/helpers/memory');
+
 /**
  * Preloaded into a server that is started with an IPC channel and
  * `--expose-gc`, this answers to what its parent asks for: the name of one of
  * the functions of `answers`.
  */
 
-/** Garbage collections in a row that have to free nothing. */
-const IDLE_COLLECTIONS = 5;
-/** Bytes that are nothing. */
-const NOISE = 256 * 1024;
 /** Milliseconds between two ticks of the timer that notes delays. */
 const INTERVAL = 1;
 
 let interval;
-
-function nextTurn() {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Collects garbage until that frees nothing more, and returns the RSS. */
-async function settledRss() {
-  let lowest = Infinity;
-  for (let idle = 0; idle < IDLE_COLLECTIONS; idle++) {
-    global.gc();
-    // Close callbacks and finalizers run in these turns.
-    await nextTurn();
-    await nextTurn();
-    const rss = process.memoryUsage.rss();
-    if (rss < lowest - NOISE) {
-      lowest = rss;
-      idle = 0;
-    }
-  }
-  return lowest;
-}
 
 /** The most that the RSS has been, in bytes. */
 function peakRss() {

@@ -6,14 +6,6 @@
 #define MESSAGES_MAX (KERNEL_OUTPUT_MAX / 2)
 #define MESSAGE_MAX 70000u
 
-/* Calls are made within callbacks, too: these may be within calls. */
-static bool begin_call(owner_t *owner) {
-  bool was_in_call = owner->is_in_call;
-
-  owner->is_in_call = true;
-  return was_in_call;
-}
-
 static size_t write_frame(conn_t *conn, uint8_t *dest, bool is_ping,
                           size_t len) {
   wsu_frame_t frame = {
@@ -54,63 +46,48 @@ void conn_send(conn_t *conn, fuzz_input_t *input, uint8_t bits) {
   static uint8_t bytes[MESSAGE_MAX + WSU_FRAME_HEADER_MAX + 4];
   wsu_transport_t *transport = conn_transport(conn);
   size_t len = fuzz_length(input, (bits & 1) == 0 ? MESSAGE_MAX : 121);
-  bool was_in_call;
 
   if (transport == NULL || transport->connection.close_sent ||
       transport->is_shut || conn->queued + len > MESSAGES_MAX)
     return;
   conn->queued += len;
   len = write_frame(conn, bytes, (bits & 1) != 0, len);
-  was_in_call = begin_call(conn->owner);
   if ((bits & 3) == 2)
     send_buffer(conn, bytes, len);
   else
     send_frame(conn, bytes, len);
-  conn->owner->is_in_call = was_in_call;
 }
 
 void conn_close(conn_t *conn, uint16_t code) {
   wsu_transport_t *transport = conn_transport(conn);
-  bool was_in_call;
 
   if (transport == NULL)
     return;
-  was_in_call = begin_call(conn->owner);
   wsu_transport_close(transport, code, (const uint8_t *)"why", 3);
-  conn->owner->is_in_call = was_in_call;
 }
 
 void conn_terminate(conn_t *conn) {
-  bool was_in_call;
 
   if (conn->transport == NULL)
     return;
-  was_in_call = begin_call(conn->owner);
   wsu_transport_terminate(conn->transport, WSU_CAUSE_APPLICATION);
-  conn->owner->is_in_call = was_in_call;
 }
 
 void conn_pause(conn_t *conn, bool is_paused) {
   wsu_transport_t *transport = conn_transport(conn);
-  bool was_in_call;
 
   if (transport == NULL)
     return;
-  was_in_call = begin_call(conn->owner);
   wsu_transport_pause(transport, is_paused);
-  conn->owner->is_in_call = was_in_call;
 }
 
 void conn_release(conn_t *conn, int holds) {
-  bool was_in_call;
 
   if (conn->transport == NULL)
     return;
-  was_in_call = begin_call(conn->owner);
   for (int hold = WSU_HOLD_WORK; hold <= WSU_HOLD_LISTENER; hold *= 2)
     if (holds & hold)
       wsu_transport_release_hold(conn->transport, hold);
-  conn->owner->is_in_call = was_in_call;
 }
 
 void conn_set_heartbeat(conn_t *conn, fuzz_input_t *input) {
@@ -122,23 +99,18 @@ void conn_set_heartbeat(conn_t *conn, fuzz_input_t *input) {
       .idle_timeout = bits & 2 ? fuzz_u16(input) % 8192u : 0,
       .max_lifetime = bits & 4 ? fuzz_u16(input) % 8192u : 0,
   };
-  bool was_in_call;
 
   if (conn->transport == NULL)
     return;
-  was_in_call = begin_call(owner);
   if (!wsu_heartbeat_set(conn->transport, owner->beats, &options))
     owner->has_failed |= fuzz_stop_failing();
-  owner->is_in_call = was_in_call;
 }
 
 void conn_touch(conn_t *conn, uint8_t bits) {
   wsu_transport_t *transport = conn_transport(conn);
-  bool was_in_call;
 
   if (transport == NULL)
     return;
-  was_in_call = begin_call(conn->owner);
   switch (bits & 7) {
   case 0:
     transport->reports_progress = true;
@@ -161,7 +133,6 @@ void conn_touch(conn_t *conn, uint8_t bits) {
   default:
     wsu_transport_flush(transport);
   }
-  conn->owner->is_in_call = was_in_call;
 }
 
 void conn_fulfil(conn_t *conn, uint8_t except) {
@@ -201,9 +172,7 @@ static void tell_end(conn_t *conn, bool is_closed, bool *has_told) {
   if (*has_told || conn_transport(conn) == NULL)
     return;
   *has_told = true;
-  owner->is_in_call = true;
   wsu_stream_end(conn->transport, is_closed);
-  owner->is_in_call = false;
   wsu_loop_run_turn(&owner->loop);
 }
 
@@ -218,9 +187,7 @@ void conn_pump(conn_t *conn) {
     return;
   while ((transport = conn_transport(conn)) != NULL && conn->has_room &&
          (len = kernel_receive(socket, bytes, sizeof(bytes))) > 0) {
-    owner->is_in_call = true;
     wsu_stream_receive(transport, bytes, len);
-    owner->is_in_call = false;
     wsu_loop_run_turn(&owner->loop);
     transport = conn_transport(conn);
     if (transport != NULL)
@@ -237,9 +204,7 @@ void conn_write(conn_t *conn, size_t len) {
 
   if (!conn->is_stream || transport == NULL)
     return;
-  conn->owner->is_in_call = true;
   wsu_stream_written(transport, len);
-  conn->owner->is_in_call = false;
 }
 
 void conn_take_output(conn_t *conn) {

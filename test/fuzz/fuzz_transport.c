@@ -94,7 +94,9 @@ static void operate(owner_t *owner, fuzz_input_t *input) {
   uint8_t bits = fuzz_byte(input);
   conn_t *conn = &owner->conns[operation / OPERATIONS % owner->count];
 
-  switch (operation % OPERATIONS) {
+  operation %= OPERATIONS;
+  owner->is_in_call = operation != 11 && operation != 12;
+  switch (operation) {
   case 0:
     send_peer_frame(conn->socket, input);
     break;
@@ -156,6 +158,7 @@ static void operate(owner_t *owner, fuzz_input_t *input) {
   default:
     conn_touch(conn, bits);
   }
+  owner->is_in_call = false;
   /* A stream tells what it has read when it has it. */
   conn_pump(conn);
 }

@@ -31,6 +31,7 @@ static conn_t *conn_of(const wsu_transport_t *transport) {
 static void fulfil(owner_t *owner, uint8_t when) {
   uint8_t except = when == WISH_IN_EVENT ? WISH_PAUSE : 0;
 
+  owner->is_in_call = true;
   for (unsigned i = 0; i < owner->count; i++) {
     conn_t *conn = &owner->conns[i];
 
@@ -38,6 +39,7 @@ static void fulfil(owner_t *owner, uint8_t when) {
         (when != 0 || (conn->wishes & WISH_AT_END) == 0))
       conn_fulfil(conn, except);
   }
+  owner->is_in_call = false;
 }
 
 static void note_event(conn_t *conn, const wsu_event_t *event) {
@@ -137,8 +139,6 @@ static void on_close(wsu_transport_t *transport) {
   EXPECT(transport->is_closing && !owner->is_in_call && !owner->loop.in_turn);
   if (conn == NULL)
     return;
-  EXPECT(!conn->is_closed);
-  conn->is_closed = true;
   conn->transport = NULL;
 }
 

@@ -37,7 +37,6 @@ typedef struct conn {
   bool has_told_end;
   bool has_told_close;
   bool wants_output;
-  bool is_closed;
   uint64_t events[EVENTS_MAX]; /* a hash of each */
   uint64_t pongs[EVENTS_MAX];  /* that have to be sent */
 } conn_t;
@@ -62,7 +61,7 @@ typedef struct owner {
   wsu_decompressor_t *decompressor;
   unsigned count;  /* of connections */
   uint32_t stall;  /* ms that the next turn takes */
-  bool is_in_call; /* of a function of a transport, outside of callbacks */
+  bool is_in_call; /* the application calls: no callback may come */
   bool has_failed; /* an allocation or so */
   bool is_loop_closed;
   conn_t conns[KERNEL_SOCKETS];

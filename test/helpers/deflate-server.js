@@ -19,9 +19,7 @@ const {
 const { WebSocketServer } = require('./implementation');
 const { once } = require('./events');
 const { createHttpServer, transportOptions } = require('./http-server');
-
-/** What one garbage collection finalizes, another one frees. */
-const COLLECTIONS = 4;
+const { settledRss } = require('./memory');
 
 function report(value) {
   if (isMainThread) process.send(value);
@@ -53,11 +51,7 @@ function serve({ perMessageDeflate, maxPayload }) {
 /** Bytes of memory, when the connections have ended and garbage is collected. */
 async function measure(wss) {
   await Promise.all([...wss.clients].map((ws) => once(ws, 'close')));
-  for (let i = 0; i < COLLECTIONS; i++) {
-    global.gc();
-    await new Promise(setImmediate);
-  }
-  return process.memoryUsage().rss;
+  return settledRss();
 }
 
 function main(kind, options) {

@@ -6,20 +6,17 @@
 
 const { WebSocketServer } = require('./implementation');
 const { createHttpServer, transportOptions } = require('./http-server');
+const { settledRss } = require('./memory');
 const { echo } = require('./random-traffic');
 
 const server = createHttpServer();
 const wss = new WebSocketServer({ server, ...transportOptions });
 wss.on('connection', echo);
 
-process.on('message', () => {
-  // What the first collection finalizes, the second one frees.
-  global.gc();
-  setImmediate(() => {
-    global.gc();
-    const { rss, heapUsed, external } = process.memoryUsage();
-    process.send({ rss, heapUsed, external });
-  });
+process.on('message', async () => {
+  await settledRss();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  process.send({ rss, heapUsed, external });
 });
 
 server.listen(0, '127.0.0.1', () => process.send(server.address().port));

@@ -11,12 +11,9 @@ const {
   createHttpServer,
   transportOptions,
 } = require('../helpers/http-server');
+const { settledRss } = require('../helpers/memory');
 
 const ANSWER_SIZE = 64 * 1024;
-
-/** Collections in a row that have to free nothing, and bytes that are nothing. */
-const IDLE_COLLECTIONS = 3;
-const NOISE = 256 * 1024;
 
 const counts = { sockets: 0, opened: 0, closed: 0, messages: 0 };
 const waiting = new Set();
@@ -51,23 +48,6 @@ function untilDone(messages) {
     waiting.add(waiter);
     waiter();
   });
-}
-
-/** Collects garbage until that frees nothing more, and returns the RSS. */
-async function settledRss() {
-  let lowest = Infinity;
-  for (let idle = 0; idle < IDLE_COLLECTIONS; idle++) {
-    global.gc();
-    // Close callbacks and finalizers run in these turns.
-    await new Promise(setImmediate);
-    await new Promise(setImmediate);
-    const rss = process.memoryUsage.rss();
-    if (rss < lowest - NOISE) {
-      lowest = rss;
-      idle = 0;
-    }
-  }
-  return lowest;
 }
 
 function cpu() {

@@ -114,7 +114,7 @@ function median(numbers) {
 
 /** What is wrong with the samples, as texts. */
 function judge(samples) {
-  const kept = samples.slice(Math.ceil(samples.length * WARM_UP));
+  const kept = samples.slice(Math.floor(samples.length * WARM_UP));
   const third = Math.max(1, Math.floor(kept.length / 3));
   const first = median(kept.slice(0, third).map(({ rss }) => rss));
   const last = median(kept.slice(-third).map(({ rss }) => rss));

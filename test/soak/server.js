@@ -9,9 +9,7 @@ const {
   transportOptions,
 } = require('../helpers/http-server');
 const { WebSocketServer } = require('../helpers/implementation');
-
-/** Garbage collections in a row, for what finalizers let go of. */
-const COLLECTIONS = 6;
+const { settledRss } = require('../helpers/memory');
 
 /** ms between two broadcasts. */
 const BROADCAST_INTERVAL = 50;
@@ -40,15 +38,8 @@ setInterval(() => {
   for (const ws of wss.clients) ws.send(update);
 }, BROADCAST_INTERVAL);
 
-function nextTurn() {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 async function sample() {
-  for (let i = 0; i < COLLECTIONS; i++) {
-    global.gc();
-    await nextTurn();
-  }
+  await settledRss();
   const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
 
   return {
