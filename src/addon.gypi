@@ -41,6 +41,7 @@
         "binding/events.c",
         "binding/heartbeat.c",
         "binding/inflate.c",
+        "binding/slab.c",
         "binding/slots.c",
         "binding/stats.c",
         "binding/stream.c",

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Payloads in the slab begin at a multiple of this, as in Node's own pool. */
-#define SLAB_ALIGNMENT 8u
+#include "slab.h"
 
 static wsu_env_t *env_of(const wsu_transport_t *transport) {
   return transport->loop->data;
@@ -63,51 +62,6 @@ static void clear_exception(napi_env napi) {
 
   if (napi_is_exception_pending(napi, &is_pending) == napi_ok && is_pending)
     (void)napi_get_and_clear_last_exception(napi, &exception);
-}
-
-void wsu_events_forget_slab(wsu_env_t *env) {
-  env->slab_data = NULL;
-  env->slab_size = 0;
-}
-
-static void find_slab(wsu_env_t *env) {
-  napi_handle_scope scope;
-  napi_value slab;
-  void *data = NULL;
-  size_t size = 0;
-
-  if (env->slab == NULL || napi_open_handle_scope(env->napi, &scope) != napi_ok)
-    return;
-  if (napi_get_reference_value(env->napi, env->slab, &slab) == napi_ok &&
-      slab != NULL &&
-      napi_get_arraybuffer_info(env->napi, slab, &data, &size) == napi_ok) {
-    env->slab_data = data;
-    env->slab_size = size;
-  }
-  (void)napi_close_handle_scope(env->napi, scope);
-}
-
-static bool slab_has_room(wsu_env_t *env, size_t len) {
-  if (env->slab_data == NULL)
-    find_slab(env);
-  return env->slab_data != NULL && env->slab_used <= env->slab_size &&
-         len <= env->slab_size - env->slab_used;
-}
-
-static void keep_slab(wsu_env_t *env, napi_value slab) {
-  napi_ref ref;
-  bool is_arraybuffer = false;
-
-  if (napi_is_arraybuffer(env->napi, slab, &is_arraybuffer) != napi_ok ||
-      !is_arraybuffer ||
-      napi_create_reference(env->napi, slab, 1, &ref) != napi_ok)
-    return;
-  if (env->slab != NULL)
-    (void)napi_delete_reference(env->napi, env->slab);
-  env->slab = ref;
-  env->slab_count++;
-  env->slab_used = 0;
-  wsu_events_forget_slab(env);
 }
 
 /* Writes to the events what connections have noticed up to now. */
@@ -194,7 +148,7 @@ static bool run_batch(wsu_env_t *env, bool wants_slab) {
       return true;
   }
   if (result != NULL)
-    keep_slab(env, result);
+    wsu_slab_keep(env, result);
   return true;
 }
 
@@ -230,7 +184,7 @@ static bool hand_over(wsu_env_t *env, bool wants_slab) {
   (void)napi_close_handle_scope(env->napi, scope);
   if (is_through)
     end_batch(env);
-  wsu_events_forget_slab(env);
+  wsu_slab_forget(env);
   return is_through;
 }
 
@@ -257,7 +211,7 @@ void wsu_events_dispatch(wsu_env_t *env) {
   if (env->event_count > 0)
     dispatch(env, false);
   /* Other callbacks of the loop may run JavaScript before the next turn. */
-  wsu_events_forget_slab(env);
+  wsu_slab_forget(env);
 }
 
 /*
@@ -266,17 +220,13 @@ void wsu_events_dispatch(wsu_env_t *env) {
  * `*offset` is where the bytes are in the slab.
  */
 static uint8_t *reserve_in_slab(wsu_env_t *env, size_t len, int32_t *offset) {
-  if (!slab_has_room(env, len)) {
+  if (!wsu_slab_has_room(env, len)) {
     dispatch(env, true);
-    if (!slab_has_room(env, len))
+    if (!wsu_slab_has_room(env, len))
       return NULL;
   }
   *offset = (int32_t)env->slab_used;
   return env->slab_data + env->slab_used;
-}
-
-static void commit_to_slab(wsu_env_t *env, size_t len) {
-  env->slab_used += (len + SLAB_ALIGNMENT - 1) & ~(size_t)(SLAB_ALIGNMENT - 1);
 }
 
 /* Reads a payload to the slab. Returns its offset; -1 if there is none. */
@@ -297,7 +247,7 @@ static int32_t read_to_slab(wsu_env_t *env, wsu_transport_t *transport,
   }
   if (wsu_connection_read(&transport->connection, dest) != 0)
     return -1;
-  commit_to_slab(env, event->length);
+  wsu_slab_commit(env, event->length);
   return offset;
 }
 
@@ -522,7 +472,7 @@ void wsu_events_deliver(wsu_env_t *env, wsu_transport_t *transport,
   }
   if (len > 0)
     memcpy(dest, bytes, len);
-  commit_to_slab(env, len);
+  wsu_slab_commit(env, len);
   push_inflated(env, transport, is_binary ? WSU_RING_BINARY : WSU_RING_TEXT,
                 offset, (int32_t)len, len);
 }

@@ -34,9 +34,6 @@ napi_ref wsu_events_make_buffer(wsu_env_t *env, size_t len, void **data);
 void wsu_events_deliver_buffer(wsu_env_t *env, wsu_transport_t *transport,
                                bool is_binary, napi_ref buffer);
 
-/* JavaScript may run now: see env.h. */
-void wsu_events_forget_slab(wsu_env_t *env);
-
 /* Makes room for the events of one more connection. False: no memory. */
 bool wsu_events_reserve(wsu_env_t *env);
 

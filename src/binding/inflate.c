@@ -6,6 +6,7 @@
 #include "deflate.h"
 #include "env.h"
 #include "events.h"
+#include "slab.h"
 
 /* Compressed bytes that are inflated between two looks at what came out. */
 #define PIECE_SIZE 2048u
@@ -127,7 +128,7 @@ static void finish(inflation_t *job, wsu_transport_t *transport) {
   if (env->is_exiting)
     wsu_env_finish(env);
   else
-    wsu_events_forget_slab(env);
+    wsu_slab_forget(env);
 }
 
 static void on_copied(wsu_work_t *work) {
