@@ -4,6 +4,7 @@
 
 const { reject } = require('./handshake');
 const TokenBucket = require('./token-bucket');
+const { kStats, kVerifying } = require('./symbols');
 
 /**
  * An origin as browsers send it (RFC 6454, 6.2), with any scheme: an extension
@@ -124,7 +125,7 @@ class Admission {
   /** One that verifyClient looks at has a place, so that it is there later. */
   _isFull() {
     if (this._max === 0) return false;
-    const { _stats: stats, _verifying: verifying } = this._server;
+    const { [kStats]: stats, [kVerifying]: verifying } = this._server;
 
     return stats.open + verifying.size >= this._max;
   }

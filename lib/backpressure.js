@@ -5,10 +5,26 @@
 const native = require('./native');
 const { OPCODE_BINARY } = require('./constants');
 const { sizeOf } = require('./data');
+const { DEFAULTS } = require('./options');
 const { CAUSES } = require('./stats');
+const {
+  kHandle,
+  kHighWaterMark,
+  kIsDropping,
+  kIsFragmenting,
+  kIsMuted,
+  kMaxBackpressure,
+  kNeedsDrain,
+  kOnBackpressure,
+  kSlot,
+  kTerminate,
+  kUnsentBytes,
+} = require('./symbols');
 
 /** What `onBackpressure` may say. */
 const POLICIES = ['terminate', 'close', 'drop'];
+
+const OPTIONS = ['highWaterMark', 'maxBackpressure', 'onBackpressure'];
 
 /** Try again later: of the registry that RFC 6455, 11.7 has begun. */
 const CLOSE_TRY_AGAIN_LATER = 1013;
@@ -51,7 +67,7 @@ function count(slot, size) {
   shared.unsent[slot] += size;
 }
 
-function assertIsCount(options, name) {
+function checkCount(options, name) {
   const value = options[name];
 
   if (typeof value !== 'number' || Number.isNaN(value)) {
@@ -69,14 +85,16 @@ function assertIsCount(options, name) {
 }
 
 /**
- * Throws unless the options that concern what waits are good ones.
+ * Throws unless the options that concern what waits are good ones. Those that
+ * are undefined or null get their defaults.
  *
  * @param {Object} options
  * @throws {TypeError|RangeError}
  */
 function checkOptions(options) {
-  assertIsCount(options, 'highWaterMark');
-  assertIsCount(options, 'maxBackpressure');
+  for (const name of OPTIONS) options[name] ??= DEFAULTS[name];
+  checkCount(options, 'highWaterMark');
+  checkCount(options, 'maxBackpressure');
   if (!POLICIES.includes(options.onBackpressure)) {
     throw new TypeError(
       `The "onBackpressure" option must be one of ${POLICIES.join(', ')}`,
@@ -94,25 +112,30 @@ function setLimits(ws, options) {
   const max = options.maxBackpressure || Infinity;
 
   // Up to the mark nothing else is looked at.
-  ws._highWaterMark = Math.min(options.highWaterMark, max / 2, COUNT_MAX);
-  ws._maxBackpressure = max;
-  ws._onBackpressure = options.onBackpressure;
+  ws[kHighWaterMark] = Math.min(options.highWaterMark, max / 2, COUNT_MAX);
+  ws[kMaxBackpressure] = max;
+  ws[kOnBackpressure] = options.onBackpressure;
 }
 
 /** Whether as much waits as to look at it closely. */
 function isBacklogged(ws) {
   return (
-    shared.unsent[ws._slot] + ws._unsentBytes > ws._highWaterMark ||
-    ws._isDropping
+    shared.unsent[ws[kSlot]] + ws[kUnsentBytes] > ws[kHighWaterMark] ||
+    ws[kIsDropping]
   );
 }
 
-/** Bytes that wait, and count as waiting from now on. */
-function look(ws) {
-  const waiting = ws.bufferedAmount;
+/** Bytes that were not sent yet, for whatever reason. */
+function unsent(ws) {
+  return Math.max(native.pending(ws[kHandle]), 0) + ws[kUnsentBytes];
+}
 
-  shared.unsent[ws._slot] = Math.min(waiting - ws._unsentBytes, COUNT_MAX);
-  return waiting;
+/** The same, and they count as unsent from now on. */
+function look(ws) {
+  const size = unsent(ws);
+
+  shared.unsent[ws[kSlot]] = Math.min(size - ws[kUnsentBytes], COUNT_MAX);
+  return size;
 }
 
 /**
@@ -122,10 +145,10 @@ function look(ws) {
  * @return {boolean}
  */
 function isOver(ws) {
-  if (look(ws) <= ws._highWaterMark) return false;
-  if (!ws._needsDrain) {
-    ws._needsDrain = true;
-    native.reportProgress(ws._handle, true);
+  if (look(ws) <= ws[kHighWaterMark]) return false;
+  if (!ws[kNeedsDrain]) {
+    ws[kNeedsDrain] = true;
+    native.reportProgress(ws[kHandle], true);
   }
   return true;
 }
@@ -136,10 +159,10 @@ function isOver(ws) {
  * @param {WebSocket} ws
  */
 function drain(ws) {
-  if (!ws._needsDrain || ws._isMuted || ws.bufferedAmount > ws._highWaterMark) {
+  if (!ws[kNeedsDrain] || ws[kIsMuted] || unsent(ws) > ws[kHighWaterMark]) {
     return;
   }
-  ws._needsDrain = false;
+  ws[kNeedsDrain] = false;
   ws.emit('drain');
 }
 
@@ -147,7 +170,7 @@ function drain(ws) {
 function dropMessage(ws, data, isBinary, callback) {
   const err = new Error(
     'The message was dropped: with it, more than maxBackpressure ' +
-      `(${ws._maxBackpressure} bytes) would wait to be sent`,
+      `(${ws[kMaxBackpressure]} bytes) would wait to be sent`,
   );
 
   err.code = 'WSU_ERR_BACKPRESSURE';
@@ -169,16 +192,16 @@ function dropMessage(ws, data, isBinary, callback) {
  * @return {boolean}
  */
 function admit(ws, data, opcode, fin, callback) {
-  if (!ws._isDropping && look(ws) + sizeOf(data) <= ws._maxBackpressure) {
+  if (!ws[kIsDropping] && look(ws) + sizeOf(data) <= ws[kMaxBackpressure]) {
     return true;
   }
   dropMessage(ws, data, opcode === OPCODE_BINARY, callback);
-  ws._isDropping = fin === 0;
-  if (ws._onBackpressure === 'close') {
+  ws[kIsDropping] = fin === 0;
+  if (ws[kOnBackpressure] === 'close') {
     ws.close(CLOSE_TRY_AGAIN_LATER);
-  } else if (ws._onBackpressure === 'terminate' || ws._isFragmenting) {
+  } else if (ws[kOnBackpressure] === 'terminate' || ws[kIsFragmenting]) {
     // A message whose beginning was sent cannot be left out.
-    ws._terminate(CAUSES.backpressure);
+    ws[kTerminate](CAUSES.backpressure);
   }
   return false;
 }

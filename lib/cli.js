@@ -36,17 +36,22 @@ async function build({ ifMissing }) {
   console.log('The addon is compiled, and loads.');
 }
 
-const [command, ...options] = process.argv.slice(2);
-const ifMissing = options[0] === '--if-missing';
-if (command === 'build' && options.length === Number(ifMissing)) {
-  build({ ifMissing }).catch((err) => {
+const args = process.argv.slice(2);
+const known = ['build', '--if-missing'];
+const unknown = args.find((arg, i) => arg !== known[i]);
+
+if (args.some((arg) => ['--help', '-h', 'help'].includes(arg))) {
+  process.stdout.write(HELP);
+} else if (args.length > 0 && unknown === undefined) {
+  build({ ifMissing: args.length > 1 }).catch((err) => {
     process.exitCode = 1;
     if (!(err instanceof CompileError) && err.code !== NO_ADDON) throw err;
     console.error(err.message);
   });
-} else if (command === '--help' && options.length === 0) {
-  process.stdout.write(HELP);
 } else {
+  if (unknown !== undefined) {
+    process.stderr.write(`ws-upgrade does not know "${unknown}".\n\n`);
+  }
   process.stderr.write(HELP);
   process.exitCode = 1;
 }

@@ -1,5 +1,6 @@
 'use strict';
 
+const { inspect } = require('util');
 const { isUint8Array } = require('util').types;
 
 /**
@@ -17,6 +18,19 @@ function isBlob(value) {
     typeof value.stream === 'function' &&
     (value[Symbol.toStringTag] === 'Blob' ||
       value[Symbol.toStringTag] === 'File')
+  );
+}
+
+/**
+ * Throws in the call that is wrong, instead of when it is called back.
+ *
+ * @param {*} callback
+ * @throws {TypeError}
+ */
+function checkCallback(callback) {
+  if (typeof callback === 'function') return;
+  throw new TypeError(
+    `The callback must be a function, not ${inspect(callback)}`,
   );
 }
 
@@ -91,6 +105,7 @@ function splitAtEnds(data, lengths) {
 
 module.exports = {
   byteLength,
+  checkCallback,
   fromBytes,
   isBlob,
   sizeOf,

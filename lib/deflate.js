@@ -1,5 +1,7 @@
 'use strict';
 
+const { inspect } = require('util');
+
 const native = require('./native');
 
 /** The name of the extension (RFC 7692). */
@@ -30,7 +32,7 @@ function checkNumber(name, value, min, max) {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new RangeError(
     `The "${name}" option of perMessageDeflate must be a whole number from ` +
-      `${min} to ${max}, not ${value}`,
+      `${min} to ${max}, not ${inspect(value)}`,
   );
 }
 

@@ -4,6 +4,7 @@
 // pays more than a look at `hasSubscribers`.
 
 const { channel } = require('diagnostics_channel');
+const { kServer } = require('./symbols');
 
 // Referenced from here, so that a subscription alone does not have to.
 const connectionChannel = channel('ws-upgrade:connection');
@@ -32,7 +33,7 @@ function publishConnection(server, webSocket, request) {
  */
 function publishClose(webSocket, code, reason) {
   if (!closeChannel.hasSubscribers) return;
-  closeChannel.publish({ server: webSocket._server, webSocket, code, reason });
+  closeChannel.publish({ server: webSocket[kServer], webSocket, code, reason });
 }
 
 /**
@@ -43,7 +44,7 @@ function publishClose(webSocket, code, reason) {
  */
 function publishError(webSocket, error) {
   if (!errorChannel.hasSubscribers) return;
-  errorChannel.publish({ server: webSocket._server, webSocket, error });
+  errorChannel.publish({ server: webSocket[kServer], webSocket, error });
 }
 
 /**

@@ -7,6 +7,20 @@ const native = require('./native');
 const sender = require('./sender');
 const { failures } = require('./failures');
 const { EMPTY_BUFFER } = require('./constants');
+const {
+  kDeferred,
+  kOnCloseFrame,
+  kOnClosed,
+  kOnDetached,
+  kOnEnd,
+  kOnError,
+  kOnFragments,
+  kOnGone,
+  kOnMessage,
+  kOnNotice,
+  kOnPing,
+  kOnPong,
+} = require('./symbols');
 
 const {
   TEXT,
@@ -59,7 +73,7 @@ function view(ws, offset, length) {
   } catch (err) {
     // Otherwise the stack is exhausted.
     if (slab.byteLength > 0) throw err;
-    ws._onDetached();
+    ws[kOnDetached]();
     return EMPTY_BUFFER;
   }
 }
@@ -129,35 +143,35 @@ function allocateSlab() {
 function deliver(ws, kind, a, b) {
   switch (kind) {
     case BINARY:
-      ws._onMessage(view(ws, a, b), true);
+      ws[kOnMessage](view(ws, a, b), true);
       break;
     case TEXT:
-      ws._onMessage(view(ws, a, b), false);
+      ws[kOnMessage](view(ws, a, b), false);
       break;
     case LARGE_BINARY:
-      if (b === 1) ws._onFragments(take(a), take(a + 1));
-      else ws._onMessage(take(a), true);
+      if (b === 1) ws[kOnFragments](take(a), take(a + 1));
+      else ws[kOnMessage](take(a), true);
       break;
     case LARGE_TEXT:
-      ws._onMessage(take(a), false);
+      ws[kOnMessage](take(a), false);
       break;
     case PING:
-      ws._onPing(view(ws, a, b));
+      ws[kOnPing](view(ws, a, b));
       break;
     case PONG:
-      ws._onPong(view(ws, a, b));
+      ws[kOnPong](view(ws, a, b));
       break;
     case CLOSE:
-      ws._onCloseFrame(b >>> 8, view(ws, a, b & 255));
+      ws[kOnCloseFrame](b >>> 8, view(ws, a, b & 255));
       break;
     case ERROR:
-      ws._onError(a, b);
+      ws[kOnError](a, b);
       break;
     case END:
-      ws._onEnd();
+      ws[kOnEnd]();
       break;
     case CLOSED:
-      ws._onClosed();
+      ws[kOnClosed]();
       break;
   }
 }
@@ -181,14 +195,14 @@ function dispatch(count, wantsSlab) {
     ring[RING_CURSOR] = next + 1;
     if (ws === undefined) continue;
     if (kind === NOTICE) {
-      ws._onNotice(ring[i + 2]);
+      ws[kOnNotice](ring[i + 2]);
       continue;
     }
     if (kind === CLOSED) {
       sockets[slot] = undefined;
-      ws._onGone(native.outcome(slot));
+      ws[kOnGone](native.outcome(slot));
     }
-    if (ws._deferred === null) deliver(ws, kind, ring[i + 2], ring[i + 3]);
+    if (ws[kDeferred] === null) deliver(ws, kind, ring[i + 2], ring[i + 3]);
     else defer(ws, kind, ring[i + 2], ring[i + 3]);
   }
   return wantsSlab ? allocateSlab() : undefined;
@@ -210,7 +224,7 @@ function defer(ws, kind, a, b) {
     case BINARY:
     case TEXT: {
       const data = view(ws, a, b);
-      event = () => ws._onMessage(data, kind === BINARY);
+      event = () => ws[kOnMessage](data, kind === BINARY);
       break;
     }
     case LARGE_BINARY:
@@ -218,28 +232,28 @@ function defer(ws, kind, a, b) {
       const data = take(a);
       const lengths = b === 1 ? take(a + 1) : null;
       event = () => {
-        if (lengths !== null) ws._onFragments(data, lengths);
-        else ws._onMessage(data, kind === LARGE_BINARY);
+        if (lengths !== null) ws[kOnFragments](data, lengths);
+        else ws[kOnMessage](data, kind === LARGE_BINARY);
       };
       break;
     }
     case PING: {
       const data = view(ws, a, b);
-      event = () => ws._onPing(data);
+      event = () => ws[kOnPing](data);
       break;
     }
     case PONG: {
       const data = view(ws, a, b);
-      event = () => ws._onPong(data);
+      event = () => ws[kOnPong](data);
       break;
     }
     case CLOSE: {
       const reason = Buffer.from(view(ws, a, b & 255));
-      event = () => ws._onCloseFrame(b >>> 8, reason);
+      event = () => ws[kOnCloseFrame](b >>> 8, reason);
       break;
     }
   }
-  ws._deferred.push(event, kind <= LARGE_BINARY);
+  ws[kDeferred].push(event, kind <= LARGE_BINARY);
 }
 
 native.sockets = sockets;

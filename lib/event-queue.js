@@ -1,10 +1,11 @@
 'use strict';
 
 const native = require('./native');
+const { kDeferred, kHandle, kUpdateReading } = require('./symbols');
 
 /** The application listens: what was held goes out. */
 function onNewListener(type) {
-  if (type === 'message') this._deferred.release();
+  if (type === 'message') this[kDeferred].release();
 }
 
 /**
@@ -28,7 +29,7 @@ class EventQueue {
     this._events = [];
     if (!isHolding) return;
     ws.on('newListener', onNewListener);
-    native.awaitListener(ws._handle, true);
+    native.awaitListener(ws[kHandle], true);
   }
 
   /** Whether all events were emitted. */
@@ -51,8 +52,8 @@ class EventQueue {
    */
   push(emit, isMessage) {
     this._events.push({ emit, isMessage });
-    if (this._ws._handle === -1) this.release();
-    if (this._events.length === 1) this._ws._updateReading();
+    if (this._ws[kHandle] === -1) this.release();
+    if (this._events.length === 1) this._ws[kUpdateReading]();
     this._schedule();
   }
 
@@ -61,7 +62,7 @@ class EventQueue {
     if (!this._isHolding) return;
     this._isHolding = false;
     this._ws.removeListener('newListener', onNewListener);
-    native.awaitListener(this._ws._handle, false);
+    native.awaitListener(this._ws[kHandle], false);
     this._schedule();
   }
 
@@ -73,9 +74,9 @@ class EventQueue {
       return;
     }
     if (this.isEmpty && !this._isHolding && !this._isOneByOne) {
-      this._ws._deferred = null;
+      this._ws[kDeferred] = null;
     }
-    if (this._ws._handle !== -1) this._ws._updateReading();
+    if (this._ws[kHandle] !== -1) this._ws[kUpdateReading]();
   }
 }
 

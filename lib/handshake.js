@@ -2,21 +2,47 @@
 
 const { STATUS_CODES } = require('http');
 
+const { kWebSocket } = require('./constants');
 const { publishRefused } = require('./diagnostics');
+const { kStats } = require('./symbols');
 
 /** Keeps a reset during the handshake from ending the process. */
 function ignoreError() {}
 
 /**
- * Answers a request that is no handshake, or not a welcome one, and ends the
- * connection.
+ * The response to an earlier request of the client that is not complete yet.
  *
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @return {(http.ServerResponse|null)}
+ */
+function earlierResponse(req, { _httpMessage: response }) {
+  return response && response.req !== req && !response.writableEnded
+    ? response
+    : null;
+}
+
+/**
+ * Answers a request that is no handshake, or not a welcome one, and ends the
+ * connection. The answer goes behind those to earlier requests, and not into a
+ * WebSocket that one of them has become.
+ *
+ * @param {http.IncomingMessage} req
  * @param {Duplex} socket
  * @param {number} status HTTP status code
  * @param {string} [message] the body, the status text by default
  * @param {Object} [headers] more headers
  */
-function abortHandshake(socket, status, message, headers) {
+function abortHandshake(req, socket, status, message, headers) {
+  if (socket[kWebSocket]) return;
+  const earlier = earlierResponse(req, socket);
+
+  if (earlier !== null) {
+    earlier.once('finish', () => {
+      abortHandshake(req, socket, status, message, headers);
+    });
+    return;
+  }
   const body = message || STATUS_CODES[status];
   const lines = {
     Connection: 'close',
@@ -47,11 +73,11 @@ function abortHandshake(socket, status, message, headers) {
  */
 function reject(server, req, socket, status, message, headers) {
   note(server, req, socket, status, message);
-  abortHandshake(socket, status, message, headers);
+  abortHandshake(req, socket, status, message, headers);
 }
 
 function note(server, req, socket, status, message) {
-  server._stats.refused += 1;
+  server[kStats].refused += 1;
   publishRefused(server, req, socket, status, message || STATUS_CODES[status]);
 }
 
@@ -65,6 +91,7 @@ function note(server, req, socket, status, message) {
  */
 function refuse(server, req, socket, refusal) {
   note(server, req, socket, refusal.status, refusal.message);
+  if (socket[kWebSocket]) return;
   if (server.listenerCount('wsClientError') > 0) {
     const err = new Error(refusal.message);
 
@@ -72,6 +99,7 @@ function refuse(server, req, socket, refusal) {
     server.emit('wsClientError', err, socket, req);
   } else {
     abortHandshake(
+      req,
       socket,
       refusal.status,
       refusal.message,

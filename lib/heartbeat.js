@@ -1,6 +1,8 @@
 'use strict';
 
 const native = require('./native');
+const { checkNames } = require('./options');
+const { kHandle, kHeartbeat, kIsAlive, kServer } = require('./symbols');
 
 /** What `heartbeat: true` stands for, in ms. */
 const DEFAULTS = { interval: 30 * 1000, timeout: 10 * 1000 };
@@ -37,13 +39,15 @@ function checkTime(name, value, min, hint) {
  */
 function readHeartbeat(option) {
   if (option === false) return OFF;
-  if (option !== true && (option === null || typeof option !== 'object')) {
+  if (option === true) return [DEFAULTS.interval, DEFAULTS.timeout];
+  if (option === null || typeof option !== 'object' || Array.isArray(option)) {
     throw new TypeError(
       'The "heartbeat" option must be true, false, or an object such as ' +
         `{ interval: ${DEFAULTS.interval}, timeout: ${DEFAULTS.timeout} }, ` +
         'in milliseconds',
     );
   }
+  checkNames('The "heartbeat" option', option, Object.keys(DEFAULTS));
   const { interval = DEFAULTS.interval, timeout = DEFAULTS.timeout } = option;
   const hint = '; use heartbeat: false for none';
 
@@ -113,9 +117,19 @@ class Heartbeat {
 
 function set(ws, beats, times, limits) {
   // Without memory for its heartbeat a connection could stay forever.
-  if (!native.setHeartbeat(ws._handle, beats, ...times, ...limits)) {
+  if (!native.setHeartbeat(ws[kHandle], beats, ...times, ...limits)) {
     ws.terminate();
   }
+}
+
+/** Gives an object a property of its own, as if its class had none. */
+function shadow(object, name, value) {
+  Object.defineProperty(object, name, {
+    configurable: true,
+    enumerable: true,
+    value,
+    writable: true,
+  });
 }
 
 /**
@@ -128,25 +142,37 @@ function install(WebSocket) {
     /**
      * Whether a byte has come from the peer since this was set to false, or the
      * heartbeat has sent a ping. True at first; kept by native code, so that no
-     * 'pong' listener is needed.
+     * 'pong' listener is needed. An application that keeps something else
+     * here, a number for example, finds just that.
      */
     isAlive: {
       configurable: true,
       get() {
-        return this._handle === -1
-          ? this._isAlive
-          : native.isAlive(this._handle);
+        return this[kHandle] === -1
+          ? this[kIsAlive]
+          : native.isAlive(this[kHandle]);
       },
       set(value) {
-        this._isAlive = Boolean(value);
-        if (this._handle !== -1) native.setAlive(this._handle, this._isAlive);
+        if (typeof value !== 'boolean') {
+          shadow(this, 'isAlive', value);
+          return;
+        }
+        this[kIsAlive] = value;
+        if (this[kHandle] !== -1)
+          native.setAlive(this[kHandle], this[kIsAlive]);
       },
     },
-    /** Milliseconds from the last ping of the heartbeat to its pong, or NaN. */
+    /**
+     * Milliseconds from the last ping of the heartbeat to its pong, or NaN;
+     * or what the application has measured, and keeps here.
+     */
     latency: {
       configurable: true,
       get() {
-        return native.latency(this._handle);
+        return native.latency(this[kHandle]);
+      },
+      set(value) {
+        shadow(this, 'latency', value);
       },
     },
     /**
@@ -159,7 +185,7 @@ function install(WebSocket) {
     heartbeat: {
       configurable: true,
       value: function heartbeat(option) {
-        if (this._server !== null) this._server._heartbeat.set(this, option);
+        if (this[kServer] !== null) this[kServer][kHeartbeat].set(this, option);
         else set(this, null, readHeartbeat(option), NO_LIMITS);
       },
       writable: true,

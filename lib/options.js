@@ -51,4 +51,21 @@ function nativeOptions(options, isServer) {
   ];
 }
 
-module.exports = { DEFAULTS, nativeOptions };
+/**
+ * Throws if an object has options that nobody reads: a name may be misspelt.
+ *
+ * @param {string} what takes the options
+ * @param {Object} options
+ * @param {string[]} names of those that it knows
+ * @throws {TypeError}
+ */
+function checkNames(what, options, names) {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+
+  if (unknown === undefined) return;
+  throw new TypeError(
+    `${what} has no option "${unknown}": it has ${names.join(', ')}`,
+  );
+}
+
+module.exports = { DEFAULTS, checkNames, nativeOptions };

@@ -9,7 +9,13 @@ const backpressure = require('./backpressure');
 const native = require('./native');
 const sender = require('./sender');
 const { CONTROL_PAYLOAD_MAX } = require('./close-code');
-const { byteLength, isBlob, sizeOf, toBytes } = require('./data');
+const {
+  byteLength,
+  checkCallback,
+  isBlob,
+  sizeOf,
+  toBytes,
+} = require('./data');
 const { CAUSES } = require('./stats');
 const {
   CONNECTING,
@@ -20,6 +26,19 @@ const {
   OPEN,
   READY_STATES,
 } = require('./constants');
+const {
+  kEmitError,
+  kHandle,
+  kIsCompressing,
+  kIsFragmenting,
+  kIsMuted,
+  kJobs,
+  kNeedsDrain,
+  kOnDeflated,
+  kTerminate,
+  kThreshold,
+  kUnsentBytes,
+} = require('./symbols');
 
 /** Characters or bytes of a message that are copied in a turn of the loop. */
 const PIECE_SIZE = 512 * 1024;
@@ -59,7 +78,7 @@ function refuse(ws, data, callback) {
     throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
   }
   if (data) {
-    ws._unsentBytes += isBlob(data) ? data.size : byteLength(toBytes(data));
+    ws[kUnsentBytes] += isBlob(data) ? data.size : byteLength(toBytes(data));
   }
   if (callback) {
     process.nextTick(
@@ -74,19 +93,19 @@ function refuse(ws, data, callback) {
 
 /** Bytes that have waited here go to native code, or nowhere. */
 function handOver(ws, size) {
-  ws._unsentBytes -= size;
-  if (ws._needsDrain) process.nextTick(backpressure.drain, ws);
+  ws[kUnsentBytes] -= size;
+  if (ws[kNeedsDrain]) process.nextTick(backpressure.drain, ws);
 }
 
 /** A message, or a fragment of one, of a connection with compression. */
 function sendCompressed(ws, data, opcode, fin, callback) {
   const size = sizeOf(data);
 
-  if (ws._jobs === null && size <= sender.CORK_PAYLOAD_MAX && !isBlob(data)) {
+  if (ws[kJobs] === null && size <= sender.CORK_PAYLOAD_MAX && !isBlob(data)) {
     deflateFrame(ws, data, size, opcode, fin, callback);
     return;
   }
-  ws._unsentBytes += size;
+  ws[kUnsentBytes] += size;
   addJob(ws, async () => {
     const bytes = left(isBlob(data) ? await readBlob(data, callback) : data);
     const sizeNow = sizeOf(bytes);
@@ -103,15 +122,15 @@ function sendCompressed(ws, data, opcode, fin, callback) {
 
 /** There is no memory, unless the connection is gone. */
 function giveUp(ws) {
-  if (native.pending(ws._handle) >= 0) ws._terminate(CAUSES.outOfMemory);
+  if (native.pending(ws[kHandle]) >= 0) ws[kTerminate](CAUSES.outOfMemory);
 }
 
 /** Compresses on the loop: a trip to a thread would take longer. */
 function deflateFrame(ws, data, size, opcode, fin, callback) {
-  const starts = !ws._isFragmenting;
+  const starts = !ws[kIsFragmenting];
 
-  if (starts) ws._isCompressing = size >= ws._threshold;
-  if (!ws._isCompressing) {
+  if (starts) ws[kIsCompressing] = size >= ws[kThreshold];
+  if (!ws[kIsCompressing]) {
     sendFrame(ws, data, opcode, fin, false, callback);
     return;
   }
@@ -163,7 +182,7 @@ async function collect(ws, data, size) {
   for (const [bytes, start, length] of piecesOf(data)) {
     if (isLater) await nextTurn();
     isLater = true;
-    if (!native.deflateCollect(ws._handle, bytes, start, length, size)) {
+    if (!native.deflateCollect(ws[kHandle], bytes, start, length, size)) {
       return false;
     }
   }
@@ -175,27 +194,27 @@ async function collect(ws, data, size) {
  * meanwhile wait behind it.
  */
 async function deflateLater(ws, data, size, opcode, fin, callback) {
-  const starts = !ws._isFragmenting;
+  const starts = !ws[kIsFragmenting];
 
-  if (starts) ws._isCompressing = size >= ws._threshold;
-  if (!ws._isCompressing) {
+  if (starts) ws[kIsCompressing] = size >= ws[kThreshold];
+  if (!ws[kIsCompressing]) {
     sendFrame(ws, data, opcode, fin, false, callback);
     return;
   }
   const first = begin(ws, opcode, fin);
 
-  ws._unsentBytes += size;
+  ws[kUnsentBytes] += size;
   native.flush();
   const isCollected = await collect(ws, data, size);
 
   await new Promise((resolve) => {
-    ws._onDeflated = resolve;
-    if (!isCollected || !native.deflateLater(ws._handle, first, starts)) {
+    ws[kOnDeflated] = resolve;
+    if (!isCollected || !native.deflateLater(ws[kHandle], first, starts)) {
       giveUp(ws);
       resolve();
     }
   });
-  ws._onDeflated = null;
+  ws[kOnDeflated] = null;
   handOver(ws, size);
   if (!refuseLate(ws, callback, COMPRESSING) && callback) {
     sender.addCallback(ws, callback);
@@ -210,7 +229,7 @@ async function deflateLater(ws, data, size, opcode, fin, callback) {
  * @return {boolean}
  */
 function refuseLate(ws, callback, when) {
-  if (ws._handle !== -1 && !ws._isMuted) return false;
+  if (ws[kHandle] !== -1 && !ws[kIsMuted]) return false;
   if (callback) {
     process.nextTick(
       callback,
@@ -222,9 +241,9 @@ function refuseLate(ws, callback, when) {
 
 /** The first byte of the next frame of a message. */
 function begin(ws, opcode, fin) {
-  const first = fin | (ws._isFragmenting ? OPCODE_CONTINUATION : opcode);
+  const first = fin | (ws[kIsFragmenting] ? OPCODE_CONTINUATION : opcode);
 
-  ws._isFragmenting = fin === 0;
+  ws[kIsFragmenting] = fin === 0;
   return first;
 }
 
@@ -238,7 +257,7 @@ function sendFrame(ws, data, opcode, fin, mask, callback) {
   let first = fin | opcode;
 
   if (opcode < OPCODE_CLOSE) {
-    if (!ws._isFragmenting) ws._isCompressing = false;
+    if (!ws[kIsFragmenting]) ws[kIsCompressing] = false;
     first = begin(ws, opcode, fin);
   }
 
@@ -255,6 +274,7 @@ function sendControl(ws, opcode, data, mask, callback) {
     callback = mask;
     mask = undefined;
   }
+  if (callback) checkCallback(callback);
   if (typeof data === 'number') data = data.toString();
   if (mask === undefined) mask = !ws._isServer;
   if (ws._readyState !== OPEN) {
@@ -275,7 +295,7 @@ function sendControl(ws, opcode, data, mask, callback) {
 function sendLater(ws, data, opcode, fin, mask, callback) {
   const size = sizeOf(data);
 
-  ws._unsentBytes += size;
+  ws[kUnsentBytes] += size;
   addJob(ws, async () => {
     const bytes = left(isBlob(data) ? await readBlob(data, callback) : data);
 
@@ -286,25 +306,25 @@ function sendLater(ws, data, opcode, fin, mask, callback) {
 }
 
 function addJob(ws, job) {
-  if (ws._jobs === null) {
-    ws._jobs = [job];
+  if (ws[kJobs] === null) {
+    ws[kJobs] = [job];
     runJobs(ws);
   } else {
-    ws._jobs.push(job);
+    ws[kJobs].push(job);
   }
 }
 
 async function runJobs(ws) {
-  while (ws._jobs.length > 0) {
+  while (ws[kJobs].length > 0) {
     try {
-      await ws._jobs.shift()();
+      await ws[kJobs].shift()();
     } catch (err) {
       // A Blob that cannot be read leaves a message with a hole.
       ws.terminate();
-      process.nextTick(() => ws._emitError(err));
+      process.nextTick(() => ws[kEmitError](err));
     }
   }
-  ws._jobs = null;
+  ws[kJobs] = null;
 }
 
 module.exports = {

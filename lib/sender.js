@@ -8,6 +8,15 @@ const native = require('./native');
 const { EMPTY_BUFFER } = require('./constants');
 const { byteLength, toBytes } = require('./data');
 const { writeOutput } = require('./stream');
+const {
+  kBatches,
+  kHandle,
+  kIsStream,
+  kNeedsDrain,
+  kNewCallbacks,
+  kSlot,
+  kWriteOutput,
+} = require('./symbols');
 
 const { DIRECTORY_ENTRIES, DIRECTORY_HEADER } = native.constants;
 
@@ -53,7 +62,7 @@ const header = Buffer.allocUnsafeSlow(HEADER_MAX);
 function flush() {
   native.flush();
   for (const ws of native.sockets) {
-    if (ws !== undefined && ws._isStream) ws._writeOutput();
+    if (ws !== undefined && ws[kIsStream]) ws[kWriteOutput]();
   }
 }
 
@@ -147,10 +156,10 @@ function writeHeader(target, position, first, length) {
  */
 function sendPieces(ws, first, second) {
   // The kernel may take what was sent before, and then no more for long.
-  if (ws._newCallbacks !== null) closeBatch(ws);
-  native.sendFrame(ws._handle, first, second);
+  if (ws[kNewCallbacks] !== null) closeBatch(ws);
+  native.sendFrame(ws[kHandle], first, second);
   if (shared.isExiting) flush();
-  else if (ws._isStream) writeOutput(ws, true);
+  else if (ws[kIsStream]) writeOutput(ws, true);
 }
 
 /**
@@ -172,7 +181,7 @@ function sendBytes(ws, first, bytes) {
   const start = writeHeader(cork, reserve(length + HEADER_MAX), first, length);
 
   cork.set(bytes, start);
-  commit(ws._slot, start + length);
+  commit(ws[kSlot], start + length);
 }
 
 /**
@@ -192,7 +201,7 @@ function sendText(ws, first, text) {
   const start = writeHeader(cork, reserve(length + HEADER_MAX), first, length);
 
   cork.write(text, start, length, 'utf8');
-  commit(ws._slot, start + length);
+  commit(ws[kSlot], start + length);
 }
 
 /**
@@ -224,10 +233,10 @@ function sendDeflated(ws, data, size, first, starts) {
   } else {
     cork.set(toBytes(data), start + HEADER_MAX);
   }
-  const end = native.deflate(ws._handle, start, size, first, starts);
+  const end = native.deflate(ws[kHandle], start, size, first, starts);
 
   if (end < 0) return false;
-  commit(ws._slot, end);
+  commit(ws[kSlot], end);
   return true;
 }
 
@@ -272,7 +281,7 @@ function sendRaw(ws, bytes) {
   const start = reserve(length);
 
   cork.set(bytes, start);
-  commit(ws._slot, start + length);
+  commit(ws[kSlot], start + length);
 }
 
 /** A callback of send() with the asynchronous context that it was given in. */
@@ -296,12 +305,12 @@ class SendCallback extends AsyncResource {
  * @param {Function} callback
  */
 function addCallback(ws, callback) {
-  if (ws._newCallbacks === null) {
-    ws._newCallbacks = [];
+  if (ws[kNewCallbacks] === null) {
+    ws[kNewCallbacks] = [];
     unsettled.push(ws);
     requestSettle();
   }
-  ws._newCallbacks.push(new SendCallback(callback));
+  ws[kNewCallbacks].push(new SendCallback(callback));
 }
 
 /**
@@ -312,10 +321,10 @@ function addCallback(ws, callback) {
 function callBack(ws) {
   // Pings and pongs may have gone elsewhere than behind what was there.
   const sent =
-    native.pending(ws._handle) === 0 ? Infinity : native.position(ws._handle);
+    native.pending(ws[kHandle]) === 0 ? Infinity : native.position(ws[kHandle]);
 
-  while (ws._batches.length > 0 && ws._batches[0].position <= sent) {
-    const batch = ws._batches[0];
+  while (ws[kBatches].length > 0 && ws[kBatches][0].position <= sent) {
+    const batch = ws[kBatches][0];
 
     while (batch.next < batch.callbacks.length) {
       try {
@@ -327,7 +336,7 @@ function callBack(ws) {
         throw err;
       }
     }
-    ws._batches.shift();
+    ws[kBatches].shift();
   }
 }
 
@@ -339,15 +348,15 @@ function callBack(ws) {
  *     gone, _onClosed() is to come then
  */
 function closeBatch(ws) {
-  const pending = native.pending(ws._handle);
+  const pending = native.pending(ws[kHandle]);
 
-  if (pending < 0 || ws._newCallbacks.length === 0) return pending;
-  ws._batches.push({
-    callbacks: ws._newCallbacks,
+  if (pending < 0 || ws[kNewCallbacks].length === 0) return pending;
+  ws[kBatches].push({
+    callbacks: ws[kNewCallbacks],
     next: 0,
-    position: native.position(ws._handle) + pending,
+    position: native.position(ws[kHandle]) + pending,
   });
-  ws._newCallbacks = [];
+  ws[kNewCallbacks] = [];
   return pending;
 }
 
@@ -356,13 +365,13 @@ function settle() {
   while (unsettled.length > 0) {
     const ws = unsettled.shift();
 
-    if (ws._handle === -1) continue;
-    if (ws._newCallbacks !== null) {
+    if (ws[kHandle] === -1) continue;
+    if (ws[kNewCallbacks] !== null) {
       const pending = closeBatch(ws);
 
       if (pending < 0) continue;
-      ws._newCallbacks = null;
-      if (pending > 0) native.reportProgress(ws._handle, true);
+      ws[kNewCallbacks] = null;
+      if (pending > 0) native.reportProgress(ws[kHandle], true);
     }
     callBack(ws);
   }
@@ -374,13 +383,13 @@ function settle() {
  * @param {WebSocket} ws
  */
 function onProgress(ws) {
-  if (ws._handle === -1) return;
+  if (ws[kHandle] === -1) return;
   try {
     callBack(ws);
   } finally {
     backpressure.drain(ws);
-    if (ws._batches.length === 0 && !ws._needsDrain) {
-      native.reportProgress(ws._handle, false);
+    if (ws[kBatches].length === 0 && !ws[kNeedsDrain]) {
+      native.reportProgress(ws[kHandle], false);
     }
   }
 }
@@ -391,12 +400,12 @@ function onProgress(ws) {
  * @param {WebSocket} ws
  */
 function failCallbacks(ws) {
-  const callbacks = ws._batches
+  const callbacks = ws[kBatches]
     .flatMap((batch) => batch.callbacks.slice(batch.next))
-    .concat(ws._newCallbacks || []);
+    .concat(ws[kNewCallbacks] || []);
 
-  ws._batches = [];
-  ws._newCallbacks = null;
+  ws[kBatches] = [];
+  ws[kNewCallbacks] = null;
   for (const callback of callbacks) {
     const err = new Error('The connection was closed before the data was sent');
 

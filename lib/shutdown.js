@@ -1,8 +1,20 @@
 'use strict';
 
+const { inspect } = require('util');
+const { isUint8Array } = require('util').types;
+
 const { closeReason, isValidCloseCode } = require('./close-code');
 const { reject } = require('./handshake');
+const { checkNames } = require('./options');
 const { CAUSES, socketsOf } = require('./stats');
+const {
+  kBeginClosing,
+  kEnd,
+  kIsClosed,
+  kOwnServer,
+  kTerminate,
+  kVerifying,
+} = require('./symbols');
 
 /** RFC 6455, 7.4.1: the server goes away. */
 const GOING_AWAY = 1001;
@@ -26,7 +38,7 @@ function readTimeout(timeout) {
 }
 
 /** Not before Node.js 18.2. */
-function canEndConnections({ _ownServer: http }) {
+function canEndConnections({ [kOwnServer]: http }) {
   return http !== null && typeof http.closeAllConnections === 'function';
 }
 
@@ -42,10 +54,28 @@ class Shutdown {
    * @throws {TypeError|RangeError} nothing has changed then
    */
   constructor(server, options) {
-    const { code = GOING_AWAY, reason, timeout = TIMEOUT_MS } = options || {};
+    options ??= {};
+    if (typeof options !== 'object') {
+      throw new TypeError(
+        'shutdown() takes an object such as { code: 1001, timeout: 5000 }, ' +
+          `not ${inspect(options)}`,
+      );
+    }
+    checkNames('shutdown()', options, ['code', 'reason', 'timeout']);
+    const { code = GOING_AWAY, reason, timeout = TIMEOUT_MS } = options;
 
     if (!isValidCloseCode(code)) {
       throw new TypeError('The "code" option must be a valid close code');
+    }
+    if (
+      reason !== undefined &&
+      typeof reason !== 'string' &&
+      !isUint8Array(reason)
+    ) {
+      throw new TypeError(
+        'The "reason" option must be a string or a Uint8Array, not ' +
+          inspect(reason),
+      );
     }
     this._code = code;
     this._reason = closeReason(reason);
@@ -65,14 +95,14 @@ class Shutdown {
   begin() {
     const server = this._server;
 
-    this._isOwnEnd = server._beginClosing();
+    this._isOwnEnd = server[kBeginClosing]();
     // Those that end now have left the native table but not the clients.
     for (const ws of socketsOf(server)) this._open.add(ws);
     for (const ws of server.clients || []) this._open.add(ws);
     this._timer = setTimeout(() => this._onTimeout(), this._timeout);
     for (const ws of this._open) ws.close(this._code, this._reason);
-    for (const [socket, req] of server._verifying) {
-      server._verifying.delete(socket);
+    for (const [socket, req] of server[kVerifying]) {
+      server[kVerifying].delete(socket);
       reject(server, req, socket, 503);
     }
     if (this._open.size === 0) this._endServer();
@@ -92,7 +122,7 @@ class Shutdown {
 
   _onTimeout() {
     this._isLate = true;
-    for (const ws of this._open) ws._terminate(CAUSES.shutdown);
+    for (const ws of this._open) ws[kTerminate](CAUSES.shutdown);
     if (this._open.size === 0) this._endConnections();
   }
 
@@ -100,15 +130,15 @@ class Shutdown {
   _endServer() {
     const server = this._server;
 
-    if (this._isOwnEnd) server._end();
-    if (server._isClosed) {
+    if (this._isOwnEnd) server[kEnd]();
+    if (server[kIsClosed]) {
       this._finish();
       return;
     }
     server.prependOnceListener('close', () => this._finish());
     if (this._isLate) this._endConnections();
     else if (canEndConnections(server)) {
-      server._ownServer.closeIdleConnections();
+      server[kOwnServer].closeIdleConnections();
     }
   }
 
@@ -116,9 +146,9 @@ class Shutdown {
   _endConnections() {
     const server = this._server;
 
-    if (canEndConnections(server)) server._ownServer.closeAllConnections();
+    if (canEndConnections(server)) server[kOwnServer].closeAllConnections();
     // There may be one of which nobody knows when it ends.
-    else if (server._ownServer !== null) this._finish();
+    else if (server[kOwnServer] !== null) this._finish();
   }
 
   _finish() {

@@ -1,6 +1,7 @@
 'use strict';
 
 const native = require('./native');
+const { kHandle, kServer } = require('./symbols');
 
 const { RING_EVENTS, STATS_SIZE } = native.constants;
 
@@ -36,7 +37,7 @@ class Stats {
    * @param {WebSocket} ws an open one
    */
   join(ws) {
-    native.joinStats(ws._handle, this._memory);
+    native.joinStats(ws[kHandle], this._memory);
   }
 
   /** Connections that are not gone yet. */
@@ -130,7 +131,7 @@ function readRing() {
  */
 function socketsOf(server) {
   return native.sockets.filter(
-    (ws) => ws !== undefined && ws._server === server,
+    (ws) => ws !== undefined && ws[kServer] === server,
   );
 }
 

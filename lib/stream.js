@@ -3,6 +3,7 @@
 const native = require('./native');
 const { kWebSocket } = require('./constants');
 const { reportFailures } = require('./failures');
+const { kHandle } = require('./symbols');
 
 const { STREAM_WRITE_MAX } = native.constants;
 
@@ -25,7 +26,7 @@ function streamOnData(chunk) {
   const ws = this[kWebSocket];
   const bytes = chunk instanceof Uint8Array ? chunk : Buffer.from(chunk);
 
-  let size = native.receive(ws._handle, bytes);
+  let size = native.receive(ws[kHandle], bytes);
 
   if (size < 0) {
     this.pause();
@@ -37,7 +38,7 @@ function streamOnData(chunk) {
 }
 
 function streamOnEnd() {
-  native.end(this[kWebSocket]._handle, false);
+  native.end(this[kWebSocket][kHandle], false);
   leave(this);
   reportFailures();
 }
@@ -62,7 +63,7 @@ function endStream(stream) {
 function onWritten(err) {
   const length = this[kWrites].shift();
 
-  if (!err) native.written(this[kWebSocket]._handle, length);
+  if (!err) native.written(this[kWebSocket][kHandle], length);
 }
 
 /**
@@ -76,7 +77,7 @@ function writeOutput(ws, waits = false) {
   let size;
 
   do {
-    size = native.available(ws._handle, waits);
+    size = native.available(ws[kHandle], waits);
   } while (size > 0 && write(ws, size) && size === STREAM_WRITE_MAX);
 }
 
@@ -93,9 +94,9 @@ function write(ws, size) {
   if (stream.destroyed) return false;
   const chunk = Buffer.allocUnsafe(size);
 
-  native.take(ws._handle, chunk);
+  native.take(ws[kHandle], chunk);
   stream[kWrites].push(size);
-  if (!stream[kWrite](chunk, stream[kOnWritten])) native.block(ws._handle);
+  if (!stream[kWrite](chunk, stream[kOnWritten])) native.block(ws[kHandle]);
   return true;
 }
 

@@ -3,6 +3,7 @@
 const native = require('./native');
 const NativeHandle = require('./native-handle');
 const { kWebSocket } = require('./constants');
+const { kHandle } = require('./symbols');
 
 /** Getters of net.Socket that need the descriptor. */
 const ADDRESS_PROPERTIES = [
@@ -208,7 +209,7 @@ function readEarly(socket, head) {
 
 /** Bytes that are written to the socket go where frames go, in order. */
 function write(chunk, encoding, callback) {
-  native.sendRaw(this[kWebSocket]._handle, chunk);
+  native.sendRaw(this[kWebSocket][kHandle], chunk);
   callback();
 }
 
@@ -224,7 +225,7 @@ function endWebSocket(callback) {
  */
 function onTimeout() {
   if (this.destroyed || !(this.timeout > 0)) return;
-  const idle = native.idle(this[kWebSocket]._handle);
+  const idle = native.idle(this[kWebSocket][kHandle]);
 
   if (idle < 0) return;
   if (idle >= this.timeout) {
@@ -243,7 +244,7 @@ const NATIVE_PROPERTIES = {
   writableLength: {
     configurable: true,
     get() {
-      return Math.max(native.pending(this[kWebSocket]._handle), 0);
+      return native.waiting(this[kWebSocket][kHandle]);
     },
   },
   writableNeedDrain: {

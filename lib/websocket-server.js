@@ -2,6 +2,7 @@
 
 const EventEmitter = require('events');
 const http = require('http');
+const { inspect } = require('util');
 
 const WebSocket = require('./websocket');
 const Admission = require('./admission');
@@ -29,6 +30,25 @@ const {
 const { Stats } = require('./stats');
 const { readStream } = require('./stream');
 const { kWebSocket } = require('./constants');
+const {
+  kAdmission,
+  kBeginClosing,
+  kDeflateOptions,
+  kEnd,
+  kForget,
+  kHandle,
+  kHeartbeat,
+  kIsClosed,
+  kListeners,
+  kOpen,
+  kOpenStream,
+  kOwnServer,
+  kServer,
+  kShutdown,
+  kStats,
+  kThreshold,
+  kVerifying,
+} = require('./symbols');
 
 const RUNNING = 0;
 const CLOSING = 1;
@@ -63,18 +83,49 @@ function emitClose(server) {
   server.emit('close');
 }
 
+/** The requests that have become WebSockets. */
+const upgraded = new WeakSet();
+
 /**
- * Throws if a socket has become a WebSocket already: of two servers that listen
- * to the same 'upgrade' event, for example.
+ * Whether a socket has become a WebSocket by another request: a client may send
+ * two on one connection, and to a request handler Node.js gives both.
  *
+ * @param {http.IncomingMessage} req
  * @param {Duplex} socket
- * @throws {Error}
+ * @return {boolean}
+ * @throws {Error} if it has become one by this request: of two servers that
+ *     listen to the same 'upgrade' event, for example
  */
-function assertIsNew(socket) {
-  if (!socket[kWebSocket]) return;
+function isTaken(req, socket) {
+  if (!socket[kWebSocket]) return false;
+  if (!upgraded.has(req)) return true;
   throw new Error(
     'server.handleUpgrade() was called more than once with the same socket, ' +
       'possibly due to a misconfiguration',
+  );
+}
+
+/**
+ * @param {*} socket
+ * @throws {TypeError}
+ */
+function assertIsSocket(socket) {
+  if (socket !== null && typeof socket === 'object') return;
+  throw new TypeError(
+    'server.handleUpgrade() takes the request, its socket, the first bytes ' +
+      `behind the request, and a callback; the socket is ${inspect(socket)}`,
+  );
+}
+
+/**
+ * @param {*} Class
+ * @throws {TypeError}
+ */
+function assertIsWebSocketClass(Class) {
+  if (Class === WebSocket || Class?.prototype instanceof WebSocket) return;
+  throw new TypeError(
+    'The "WebSocket" option must be a class that extends the WebSocket of ' +
+      `ws-upgrade, not ${inspect(Class)}`,
   );
 }
 
@@ -99,6 +150,145 @@ function onRequest(req, res) {
     'Content-Type': 'text/plain',
   });
   res.end(body);
+}
+
+/**
+ * What a request asks for.
+ *
+ * @param {http.IncomingMessage} req
+ * @param {Object|null} deflateOptions see readDeflateOptions()
+ * @return {Object} `refusal`, a row of the addon's table, if it is no
+ *     handshake; otherwise `protocols`, null if they are no list of different
+ *     names, and `extensions`, see negotiate()
+ */
+function readRequest({ method, headers }, deflateOptions) {
+  const number = native.check(
+    method,
+    headers.upgrade,
+    headers['sec-websocket-key'],
+    // A number for `ws`, so that 13 and '013' are as good as '13'.
+    String(Number(headers['sec-websocket-version'])),
+    headers['content-length'],
+    headers['transfer-encoding'],
+  );
+  const refusal = Object.values(native.refusals).find(
+    (row) => row.number === number,
+  );
+
+  if (refusal) return { refusal };
+  const header = headers['sec-websocket-extensions'];
+
+  return {
+    protocols: parseProtocols(headers['sec-websocket-protocol']),
+    extensions:
+      deflateOptions !== null && header !== undefined
+        ? negotiate(header, deflateOptions)
+        : {},
+  };
+}
+
+/**
+ * Has verifyClient, if there is one, decide about a handshake.
+ *
+ * @param {WebSocketServer} server
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @param {Function} proceed called if the client is accepted
+ */
+function verify(server, req, socket, proceed) {
+  const { verifyClient } = server.options;
+
+  if (!verifyClient) {
+    proceed();
+    return;
+  }
+  const isDraft = Number(req.headers['sec-websocket-version']) === 8;
+  const info = {
+    origin: req.headers[isDraft ? 'sec-websocket-origin' : 'origin'],
+    secure: Boolean(req.socket.authorized || req.socket.encrypted),
+    req,
+  };
+
+  if (verifyClient.length !== 2) {
+    if (server.options.verifyClient(info)) proceed();
+    else reject(server, req, socket, 401);
+    return;
+  }
+  const forget = () => server[kVerifying].delete(socket);
+
+  server[kVerifying].set(socket, req);
+  socket.once('close', forget);
+  server.options.verifyClient(info, (isVerified, status, message, headers) => {
+    socket.removeListener('close', forget);
+    // A shutdown may have refused it by now.
+    if (!forget() && server[kShutdown] !== null) return;
+    if (isVerified) proceed();
+    else reject(server, req, socket, status || 401, message, headers);
+  });
+}
+
+/** The subprotocol, or what else an application returns, as in `ws`. */
+function selectProtocol(protocols, req, options) {
+  if (protocols.size === 0) return '';
+  if (!options.handleProtocols) return protocols.values().next().value;
+  return options.handleProtocols(protocols, req) || '';
+}
+
+/** The response, with what 'headers' listeners add to it. */
+function addHeaders(server, response, req) {
+  if (server.listenerCount('headers') === 0) return Buffer.from(response);
+  const lines = response.slice(0, -4).split('\r\n');
+
+  server.emit('headers', lines, req);
+  return Buffer.from(lines.concat('\r\n').join('\r\n'));
+}
+
+function openStream(ws, req, socket, response, options) {
+  ws[kOpenStream](socket, options);
+  socket.write(response);
+  part(req, socket);
+}
+
+function openDescriptor(ws, req, socket, head, response, options) {
+  socket.setTimeout(0);
+  const handle = takeDescriptor(
+    req,
+    socket,
+    head,
+    response,
+    nativeOptions(options, true),
+  );
+
+  ws[kOpen](handle, socket, options);
+}
+
+/** Listens to an HTTP server. */
+function attach(server, httpServer) {
+  const listeners = {
+    error: server.emit.bind(server, 'error'),
+    listening: server.emit.bind(server, 'listening'),
+    upgrade: (req, socket, head) => {
+      server.handleUpgrade(req, socket, head, (ws) => {
+        server.emit('connection', ws, req);
+      });
+    },
+  };
+
+  server._server = httpServer;
+  server[kListeners] = listeners;
+  for (const event of Object.keys(listeners)) {
+    httpServer.on(event, listeners[event]);
+  }
+}
+
+function detach(server) {
+  const listeners = server[kListeners];
+
+  for (const event of Object.keys(listeners)) {
+    server._server.removeListener(event, listeners[event]);
+  }
+  server[kListeners] = {};
+  server._server = null;
 }
 
 /**
@@ -177,6 +367,8 @@ class WebSocketServer extends EventEmitter {
     if (typeof options.holdUntilListening !== 'boolean') {
       throw new TypeError('The "holdUntilListening" option must be a boolean');
     }
+    options.WebSocket ??= WebSocket;
+    assertIsWebSocketClass(options.WebSocket);
     options.maxPayload |= 0;
     backpressure.checkOptions(options);
 
@@ -193,25 +385,25 @@ class WebSocketServer extends EventEmitter {
       this._shouldEmitClose = false;
     }
     this.options = options;
-    this._deflateOptions = readDeflateOptions(options.perMessageDeflate);
-    this._heartbeat = new Heartbeat(options);
-    this._admission = new Admission(this, options);
+    this[kDeflateOptions] = readDeflateOptions(options.perMessageDeflate);
+    this[kHeartbeat] = new Heartbeat(options);
+    this[kAdmission] = new Admission(this, options);
     this._state = RUNNING;
-    this._stats = new Stats();
-    this._shutdown = null;
+    this[kStats] = new Stats();
+    this[kShutdown] = null;
     /** Requests by socket that an asynchronous verifyClient looks at. */
-    this._verifying = new Map();
+    this[kVerifying] = new Map();
     this._server = null;
-    this._ownServer = null;
-    this._listeners = {};
+    this[kOwnServer] = null;
+    this[kListeners] = {};
     if (options.port != null) {
       const server = http.createServer(onRequest);
 
       server.listen(options.port, options.host, options.backlog, callback);
-      this._ownServer = server;
-      this._attach(server);
+      this[kOwnServer] = server;
+      attach(this, server);
     } else if (options.server) {
-      this._attach(options.server);
+      attach(this, options.server);
     }
   }
 
@@ -246,7 +438,7 @@ class WebSocketServer extends EventEmitter {
       return;
     }
     if (callback) this.once('close', callback);
-    if (this._beginClosing()) this._end();
+    if (this[kBeginClosing]()) this[kEnd]();
   }
 
   /**
@@ -265,15 +457,15 @@ class WebSocketServer extends EventEmitter {
    *     options that are none: nothing has changed then
    */
   shutdown(options) {
-    if (this._shutdown === null) {
+    if (this[kShutdown] === null) {
       try {
-        this._shutdown = new Shutdown(this, options);
+        this[kShutdown] = new Shutdown(this, options);
       } catch (err) {
         return Promise.reject(err);
       }
-      this._shutdown.begin();
+      this[kShutdown].begin();
     }
-    return this._shutdown.promise;
+    return this[kShutdown].promise;
   }
 
   /**
@@ -282,7 +474,7 @@ class WebSocketServer extends EventEmitter {
    * @return {Object} see `ServerStats` in index.d.ts
    */
   stats() {
-    return this._stats.read(this);
+    return this[kStats].read(this);
   }
 
   /**
@@ -311,15 +503,23 @@ class WebSocketServer extends EventEmitter {
    * @throws {Error} if the socket can't be taken over, or was already
    */
   handleUpgrade(req, socket, head, callback) {
-    assertIsNew(socket);
+    assertIsSocket(socket);
+    // One that another server on the same HTTP server has taken by its path.
+    if (upgraded.has(req) && !this.shouldHandle(req)) return;
+    if (isTaken(req, socket)) {
+      refuse(this, req, socket, native.refusals.PIPELINED);
+      return;
+    }
     // Node.js has removed its own, and a reset may come at any time.
     socket.on('error', ignoreError);
-    if (this._shutdown !== null) {
+    if (this[kShutdown] !== null) {
       reject(this, req, socket, 503);
       return;
     }
-    if (!this._admission.admit(req, socket)) return;
-    const request = attempt(this, req, socket, () => this._readRequest(req));
+    if (!this[kAdmission].admit(req, socket)) return;
+    const request = attempt(this, req, socket, () =>
+      readRequest(req, this[kDeflateOptions]),
+    );
 
     if (request === undefined) return;
     const { refusal, protocols, extensions } = request;
@@ -342,7 +542,7 @@ class WebSocketServer extends EventEmitter {
       refuse(this, req, socket, native.refusals.EXTENSIONS);
       return;
     }
-    this._verify(req, socket, () => {
+    verify(this, req, socket, () => {
       this.completeUpgrade(
         extensions,
         req.headers['sec-websocket-key'],
@@ -373,7 +573,10 @@ class WebSocketServer extends EventEmitter {
       socket.destroy();
       return;
     }
-    assertIsNew(socket);
+    if (isTaken(req, socket)) {
+      refuse(this, req, socket, native.refusals.PIPELINED);
+      return;
+    }
     if (this._state > RUNNING) {
       reject(this, req, socket, 503);
       return;
@@ -382,39 +585,40 @@ class WebSocketServer extends EventEmitter {
       refuse(this, req, socket, native.refusals.PIPELINED);
       return;
     }
-    const protocol = this._selectProtocol(protocols, req);
+    const protocol = selectProtocol(protocols, req, this.options);
     const deflate = extensions[EXTENSION];
     const text = attempt(this, req, socket, () =>
       native.response(
         key,
-        protocol,
+        `${protocol}`,
         deflate && `Sec-WebSocket-Extensions: ${deflate.answer}\r\n`,
       ),
     );
 
     if (text === undefined) return;
-    const response = this._addHeaders(text, req);
+    const response = addHeaders(this, text, req);
     const ws = new this.options.WebSocket(null, undefined, this.options);
     const usesStream =
       this.options.transport === 'stream' ||
       !hasDescriptor(socket) ||
       hasUnsentBytes(req, socket);
     const isOpen = attempt(this, req, socket, () => {
-      if (usesStream) this._openStream(ws, req, socket, response);
-      else this._openDescriptor(ws, req, socket, head, response);
+      if (usesStream) openStream(ws, req, socket, response, this.options);
+      else openDescriptor(ws, req, socket, head, response, this.options);
       return true;
     });
 
     if (isOpen === undefined) return;
+    upgraded.add(req);
     if (deflate !== undefined) {
-      if (!useDeflate(ws._handle, deflate)) ws.terminate();
+      if (!useDeflate(ws[kHandle], deflate)) ws.terminate();
       ws._extensions = EXTENSION;
-      ws._threshold = deflate.options.threshold;
+      ws[kThreshold] = deflate.options.threshold;
     }
     ws._protocol = protocol;
-    ws._server = this;
-    this._stats.join(ws);
-    this._heartbeat.watch(ws);
+    ws[kServer] = this;
+    this[kStats].join(ws);
+    this[kHeartbeat].watch(ws);
     if (usesStream) readStream(socket, head);
     if (this.clients) this.clients.add(ws);
     ws.emit('open');
@@ -422,155 +626,36 @@ class WebSocketServer extends EventEmitter {
     callback(ws, req);
   }
 
-  _openStream(ws, req, socket, response) {
-    ws._openStream(socket, this.options);
-    socket.write(response);
-    part(req, socket);
-  }
-
-  _openDescriptor(ws, req, socket, head, response) {
-    socket.setTimeout(0);
-    const options = nativeOptions(this.options, true);
-
-    ws._open(
-      takeDescriptor(req, socket, head, response, options),
-      socket,
-      this.options,
-    );
-  }
-
-  /**
-   * What a request asks for.
-   *
-   * @param {http.IncomingMessage} req
-   * @return {Object} `refusal`, a row of the addon's table, if it is no
-   *     handshake; otherwise `protocols`, null if they are no list of different
-   *     names, and `extensions`, see negotiate()
-   */
-  _readRequest({ method, headers }) {
-    const number = native.check(
-      method,
-      headers.upgrade,
-      headers['sec-websocket-key'],
-      // A number for `ws`, so that 13 and '013' are as good as '13'.
-      String(Number(headers['sec-websocket-version'])),
-      headers['content-length'],
-      headers['transfer-encoding'],
-    );
-    const refusal = Object.values(native.refusals).find(
-      (row) => row.number === number,
-    );
-
-    if (refusal) return { refusal };
-    const header = headers['sec-websocket-extensions'];
-
-    return {
-      protocols: parseProtocols(headers['sec-websocket-protocol']),
-      extensions:
-        this._deflateOptions !== null && header !== undefined
-          ? negotiate(header, this._deflateOptions)
-          : {},
-    };
-  }
-
-  _verify(req, socket, proceed) {
-    if (!this.options.verifyClient) {
-      proceed();
-      return;
-    }
-    const isDraft = Number(req.headers['sec-websocket-version']) === 8;
-    const info = {
-      origin: req.headers[isDraft ? 'sec-websocket-origin' : 'origin'],
-      secure: Boolean(req.socket.authorized || req.socket.encrypted),
-      req,
-    };
-
-    if (this.options.verifyClient.length !== 2) {
-      if (this.options.verifyClient(info)) proceed();
-      else reject(this, req, socket, 401);
-      return;
-    }
-    const forget = () => this._verifying.delete(socket);
-
-    this._verifying.set(socket, req);
-    socket.once('close', forget);
-    this.options.verifyClient(info, (isVerified, status, message, headers) => {
-      socket.removeListener('close', forget);
-      // A shutdown may have refused it by now.
-      if (!forget() && this._shutdown !== null) return;
-      if (isVerified) proceed();
-      else reject(this, req, socket, status || 401, message, headers);
-    });
-  }
-
-  _selectProtocol(protocols, req) {
-    if (protocols.size === 0) return '';
-    if (!this.options.handleProtocols) return protocols.values().next().value;
-    return this.options.handleProtocols(protocols, req) || '';
-  }
-
-  /** The response, with what 'headers' listeners add to it. */
-  _addHeaders(response, req) {
-    if (this.listenerCount('headers') === 0) return Buffer.from(response);
-    const lines = response.slice(0, -4).split('\r\n');
-
-    this.emit('headers', lines, req);
-    return Buffer.from(lines.concat('\r\n').join('\r\n'));
-  }
-
-  get _isClosed() {
+  get [kIsClosed]() {
     return this._state === CLOSED;
   }
 
   /** @return {boolean} false if the server is closing or closed already */
-  _beginClosing() {
+  [kBeginClosing]() {
     if (this._state !== RUNNING) return false;
     this._state = CLOSING;
     return true;
   }
 
   /** Leaves the HTTP server; 'close' comes behind the last connection. */
-  _end() {
-    this._detach();
-    if (this._ownServer !== null) this._ownServer.close(() => emitClose(this));
+  [kEnd]() {
+    detach(this);
+    if (this[kOwnServer] !== null)
+      this[kOwnServer].close(() => emitClose(this));
     else if (this.clients && this.clients.size > 0)
       this._shouldEmitClose = true;
     else process.nextTick(emitClose, this);
   }
 
-  _attach(server) {
-    this._server = server;
-    this._listeners = {
-      error: this.emit.bind(this, 'error'),
-      listening: this.emit.bind(this, 'listening'),
-      upgrade: (req, socket, head) => {
-        this.handleUpgrade(req, socket, head, (ws) => {
-          this.emit('connection', ws, req);
-        });
-      },
-    };
-    for (const event of Object.keys(this._listeners)) {
-      server.on(event, this._listeners[event]);
-    }
-  }
-
-  _detach() {
-    for (const event of Object.keys(this._listeners)) {
-      this._server.removeListener(event, this._listeners[event]);
-    }
-    this._listeners = {};
-    this._server = null;
-  }
-
   /** A WebSocket has ended. */
-  _forget(ws) {
+  [kForget](ws) {
     if (this.clients) {
       this.clients.delete(ws);
       if (this._shouldEmitClose && this.clients.size === 0) {
         process.nextTick(emitClose, this);
       }
     }
-    if (this._shutdown !== null) this._shutdown.forget(ws);
+    if (this[kShutdown] !== null) this[kShutdown].forget(ws);
   }
 }
 

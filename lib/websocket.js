@@ -11,7 +11,7 @@ const heartbeat = require('./heartbeat');
 const native = require('./native');
 const outgoing = require('./outgoing');
 const sender = require('./sender');
-const { fromBytes, isBlob, splitAtEnds } = require('./data');
+const { checkCallback, fromBytes, isBlob, splitAtEnds } = require('./data');
 const { register } = require('./dispatch');
 const { createQueue } = require('./event-queue');
 const { reportFailures } = require('./failures');
@@ -44,6 +44,49 @@ const {
   READY_STATES,
   kWebSocket,
 } = require('./constants');
+const {
+  kBatches,
+  kDeferred,
+  kEmitError,
+  kForget,
+  kFrameSender,
+  kHandle,
+  kHeartbeat,
+  kHighWaterMark,
+  kIsAlive,
+  kIsCompressing,
+  kIsDropping,
+  kIsFragmenting,
+  kIsMuted,
+  kIsSocketClosed,
+  kIsStream,
+  kJobs,
+  kMaxBackpressure,
+  kNeedsDrain,
+  kNewCallbacks,
+  kOnBackpressure,
+  kOnCloseFrame,
+  kOnClosed,
+  kOnDeflated,
+  kOnDetached,
+  kOnEnd,
+  kOnError,
+  kOnFragments,
+  kOnGone,
+  kOnMessage,
+  kOnNotice,
+  kOnPing,
+  kOnPong,
+  kOpen,
+  kOpenStream,
+  kServer,
+  kSlot,
+  kTerminate,
+  kThreshold,
+  kUnsentBytes,
+  kUpdateReading,
+  kWriteOutput,
+} = require('./symbols');
 
 /** Those whose getters are enumerable in `ws`, too. */
 const ENUMERABLE_PROPERTIES = [
@@ -56,14 +99,71 @@ const ENUMERABLE_PROPERTIES = [
   'url',
 ];
 
-/** The socket that a WebSocket has taken over is gone. */
+/**
+ * The socket is closed: by the application, since the connection is gone, or
+ * since the stream broke; what it has read before is still to be received.
+ */
 function socketOnClose() {
-  this[kWebSocket]._onSocketClose();
+  const ws = this[kWebSocket];
+
+  ws[kIsSocketClosed] = true;
+  if (ws[kHandle] === -1) {
+    // Otherwise the deferred events end with this one.
+    if (ws[kDeferred] === null || ws[kDeferred].isEmpty) emitCloseLater(ws);
+  } else if (ws[kIsStream]) {
+    ws._readyState = CLOSING;
+    receiveRest(this);
+    native.end(ws[kHandle], true);
+    reportFailures();
+  } else {
+    ws.terminate();
+  }
 }
 
 /** An error of the stream ends it, whether it destroys itself or not. */
 function streamOnError() {
   this.destroy();
+}
+
+/** Nothing more is sent: the stream ends, or native code has sent a FIN. */
+function endSocket(ws) {
+  if (ws[kIsStream]) {
+    endStream(ws._socket);
+    return;
+  }
+  ws._socket._final = (callback) => callback();
+  ws._socket.end();
+}
+
+/** Sends a close frame behind all that was sent before. */
+function closeInOrder(ws, code, reason) {
+  if (ws[kJobs] === null) {
+    sendClose(ws, code, reason);
+  } else {
+    native.limitClosing(ws[kHandle]);
+    ws[kJobs].push(() => sendClose(ws, code, reason));
+  }
+}
+
+function sendClose(ws, code, reason) {
+  if (ws[kHandle] === -1) return;
+  // What becomes of it is told when the connection is gone.
+  ws._closeFrameSent = true;
+  native.close(ws[kHandle], code, reason);
+  // Now, since a reset may come before the end of the turn.
+  if (ws[kIsStream]) writeOutput(ws, true);
+}
+
+/** Behind the 'close' listeners of the socket. */
+function emitCloseLater(ws) {
+  process.nextTick(emitClose, ws);
+}
+
+function emitClose(ws) {
+  ws._readyState = CLOSED;
+  if (ws[kServer] !== null) ws[kServer][kForget](ws);
+  diagnostics.publishClose(ws, ws._closeCode, ws._closeMessage);
+  ws.emit('close', ws._closeCode, ws._closeMessage);
 }
 
 /**
@@ -92,50 +192,51 @@ class WebSocket extends EventEmitter {
       );
     }
     this._readyState = CONNECTING;
-    this._handle = -1;
-    this._slot = -1;
+    this[kHandle] = -1;
+    this[kSlot] = -1;
     this._autoPong = options ? options.autoPong : undefined;
     this._closeTimeout = options ? options.closeTimeout : undefined;
     this._isServer = true;
-    this._isStream = false;
+    this[kIsStream] = false;
     this._binaryType = BINARY_TYPES[0];
-    this._isMuted = false;
-    this._isFragmenting = false;
-    this._isPaused = false;
-    this._isAlive = false;
-    this._isSocketClosed = false;
-    this._isFailed = false;
+    this[kIsMuted] = false;
+    this[kIsFragmenting] = false;
+    this._paused = false;
+    this[kIsAlive] = false;
+    this[kIsSocketClosed] = false;
     this._extensions = '';
-    this._threshold = Infinity;
-    this._isCompressing = false;
-    this._onDeflated = null;
+    this[kThreshold] = Infinity;
+    this[kIsCompressing] = false;
+    this[kOnDeflated] = null;
     this._protocol = '';
     this._closeCode = CLOSE_ABNORMAL;
-    this._closeReason = EMPTY_BUFFER;
+    this._closeMessage = EMPTY_BUFFER;
     this._closeFrameReceived = false;
     this._closeFrameSent = false;
-    this._unsentBytes = 0;
-    this._highWaterMark = 0;
-    this._maxBackpressure = 0;
-    this._onBackpressure = '';
-    this._needsDrain = false;
-    this._isDropping = false;
-    this._batches = [];
-    this._newCallbacks = null;
-    this._deferred = null;
-    this._frameSender = null;
-    this._jobs = null;
+    this[kUnsentBytes] = 0;
+    this[kHighWaterMark] = 0;
+    this[kMaxBackpressure] = 0;
+    this[kOnBackpressure] = '';
+    this[kNeedsDrain] = false;
+    this[kIsDropping] = false;
+    this[kBatches] = [];
+    this[kNewCallbacks] = null;
+    this[kDeferred] = null;
+    this[kFrameSender] = null;
+    this[kJobs] = null;
     this._socket = null;
-    this._server = null;
+    this[kServer] = null;
   }
 
-  /** Bytes that were sent by the application but not taken by the kernel. */
+  /**
+   * Bytes that were sent by the application but not taken by the kernel. 0 as
+   * long as it takes all, as in `ws`, though small messages are sent at the end
+   * of the turn of the loop.
+   */
   get bufferedAmount() {
-    const unsent = this._isStream
-      ? native.waiting(this._handle) + (this._socket.writableLength || 0)
-      : Math.max(native.pending(this._handle), 0);
+    const written = this[kIsStream] ? this._socket.writableLength || 0 : 0;
 
-    return unsent + this._unsentBytes;
+    return native.waiting(this[kHandle]) + written + this[kUnsentBytes];
   }
 
   /** 'nodebuffer', 'arraybuffer', 'fragments' or 'blob'. */
@@ -146,7 +247,7 @@ class WebSocket extends EventEmitter {
   set binaryType(type) {
     if (!BINARY_TYPES.includes(type)) return;
     this._binaryType = type;
-    native.keepLengths(this._handle, type === 'fragments');
+    native.keepLengths(this[kHandle], type === 'fragments');
   }
 
   /** The name of the extension that was negotiated, or ''. */
@@ -156,7 +257,7 @@ class WebSocket extends EventEmitter {
 
   /** Whether pause() was called and resume() was not. */
   get isPaused() {
-    return this._isPaused;
+    return this._paused;
   }
 
   /** The subprotocol that the server selected, or ''. */
@@ -171,10 +272,10 @@ class WebSocket extends EventEmitter {
 
   /** Sends frames that were made by `Sender.frame()`. */
   get _sender() {
-    if (this._frameSender === null) {
-      this._frameSender = new FrameSender(this);
+    if (this[kFrameSender] === null) {
+      this[kFrameSender] = new FrameSender(this);
     }
-    return this._frameSender;
+    return this[kFrameSender];
   }
 
   /** Undefined: a server's side has none. */
@@ -202,22 +303,22 @@ class WebSocket extends EventEmitter {
     }
     this._readyState = CLOSING;
     // The peer's answer is behind what waits for a listener.
-    if (this._deferred !== null) this._deferred.release();
-    this._closeInOrder(code, bytes);
+    if (this[kDeferred] !== null) this[kDeferred].release();
+    closeInOrder(this, code, bytes);
   }
 
   /** Stops receiving; what has been received already is still emitted. */
   pause() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
-    this._isPaused = true;
-    this._updateReading();
+    this._paused = true;
+    this[kUpdateReading]();
   }
 
   /** Goes on receiving. */
   resume() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
-    this._isPaused = false;
-    this._updateReading();
+    this._paused = false;
+    this[kUpdateReading]();
   }
 
   /**
@@ -255,6 +356,7 @@ class WebSocket extends EventEmitter {
    * @param {boolean} [options.compress=true] whether to compress it, if that
    *     was negotiated and it is not below `threshold`
    * @param {Function} [callback] called when it is sent, or with an error
+   * @throws {TypeError} if the callback is no function
    * @return {boolean} false if more than `highWaterMark` bytes wait: 'drain'
    *     comes when they do not, unless the connection ends
    */
@@ -263,6 +365,7 @@ class WebSocket extends EventEmitter {
       callback = options;
       options = undefined;
     }
+    if (callback) checkCallback(callback);
     if (typeof data === 'number') data = data.toString();
     if (this._readyState !== OPEN) {
       outgoing.refuse(this, data, callback);
@@ -273,7 +376,7 @@ class WebSocket extends EventEmitter {
     let mask = !this._isServer;
     let compress = this._extensions !== '';
 
-    if (options !== undefined && options !== null) {
+    if (typeof options === 'object' && options !== null) {
       // As in `ws`, what is there counts, even if it is undefined.
       if ('binary' in options) {
         opcode = options.binary ? OPCODE_BINARY : OPCODE_TEXT;
@@ -291,11 +394,11 @@ class WebSocket extends EventEmitter {
       return false;
     }
     // What has begun compressed can only go on so.
-    if (this._isFragmenting) compress = this._isCompressing;
+    if (this[kIsFragmenting]) compress = this[kIsCompressing];
     if (compress && !mask) {
       outgoing.sendCompressed(this, payload, opcode, fin, callback);
     } else if (
-      this._jobs === null &&
+      this[kJobs] === null &&
       (data instanceof Uint8Array || !isBlob(data))
     ) {
       outgoing.sendFrame(this, payload, opcode, fin, mask, callback);
@@ -335,17 +438,17 @@ class WebSocket extends EventEmitter {
     };
 
     backpressure.checkOptions(all);
-    this._openStream(socket, all);
+    this[kOpenStream](socket, all);
     readStream(socket, head);
     this.emit('open');
   }
 
   /** Ends the connection at once, without a closing handshake. */
   terminate() {
-    this._terminate(CAUSES.application);
+    this[kTerminate](CAUSES.application);
   }
 
-  _terminate(cause) {
+  [kTerminate](cause) {
     if (this._readyState === CLOSED) return;
     if (this._readyState === CONNECTING) {
       throw new Error(
@@ -353,14 +456,14 @@ class WebSocket extends EventEmitter {
       );
     }
     this._readyState = CLOSING;
-    this._isMuted = true;
-    if (this._isStream) {
+    this[kIsMuted] = true;
+    if (this[kIsStream]) {
       native.flush();
       writeOutput(this);
-      native.terminate(this._handle, cause);
+      native.terminate(this[kHandle], cause);
       this._socket.destroy();
     } else {
-      native.terminate(this._handle, cause);
+      native.terminate(this[kHandle], cause);
     }
   }
 
@@ -371,69 +474,50 @@ class WebSocket extends EventEmitter {
    * @param {Duplex} socket that the connection came with
    * @param {Object} options of the WebSocketServer
    */
-  _open(handle, socket, options) {
-    this._handle = handle;
-    this._slot = register(this, handle);
+  [kOpen](handle, socket, options) {
+    this[kHandle] = handle;
+    this[kSlot] = register(this, handle);
     backpressure.setLimits(this, options);
     this._socket = socket;
     this._readyState = OPEN;
-    this._deferred = createQueue(this, options);
+    this[kDeferred] = createQueue(this, options);
     socket[kWebSocket] = this;
     socket.once('close', socketOnClose);
   }
 
-  _openStream(socket, options) {
+  [kOpenStream](socket, options) {
     const list = nativeOptions(options, this._isServer);
 
-    this._open(openStream(socket, list), socket, options);
-    this._isStream = true;
+    this[kOpen](openStream(socket, list), socket, options);
+    this[kIsStream] = true;
     socket.on('error', streamOnError);
     if (socket.setTimeout) socket.setTimeout(0);
     if (socket.setNoDelay) socket.setNoDelay();
   }
 
-  /** Sends a close frame behind all that was sent before. */
-  _closeInOrder(code, reason) {
-    if (this._jobs === null) {
-      this._sendClose(code, reason);
-    } else {
-      native.limitClosing(this._handle);
-      this._jobs.push(() => this._sendClose(code, reason));
-    }
-  }
-
-  _sendClose(code, reason) {
-    if (this._handle === -1) return;
-    // What becomes of it is told when the connection is gone.
-    this._closeFrameSent = true;
-    native.close(this._handle, code, reason);
-    // Now, since a reset may come before the end of the turn.
-    if (this._isStream) writeOutput(this, true);
-  }
-
   /** Receives unless it is paused or events are waiting. */
-  _updateReading() {
+  [kUpdateReading]() {
     const isPaused =
-      this._isPaused || (this._deferred !== null && this._deferred.isMoving);
+      this._paused || (this[kDeferred] !== null && this[kDeferred].isMoving);
 
-    native.pause(this._handle, isPaused);
-    if (!this._isStream) return;
+    native.pause(this[kHandle], isPaused);
+    if (!this[kIsStream]) return;
     if (isPaused) this._socket.pause();
     else this._socket.resume();
   }
 
   /** A binary message, and the lengths of its fragments. */
-  _onFragments(data, lengths) {
-    if (this._isMuted) return;
+  [kOnFragments](data, lengths) {
+    if (this[kIsMuted]) return;
     if (this._binaryType !== 'fragments') {
-      this._onMessage(data, true);
+      this[kOnMessage](data, true);
       return;
     }
     this.emit('message', splitAtEnds(data, lengths), true);
   }
 
-  _onMessage(data, isBinary) {
-    if (this._isMuted) return;
+  [kOnMessage](data, isBinary) {
+    if (this[kIsMuted]) return;
     if (isBinary && this._binaryType !== 'nodebuffer') {
       data = fromBytes(data, this._binaryType);
     }
@@ -441,8 +525,8 @@ class WebSocket extends EventEmitter {
   }
 
   /** A listener has transferred the memory of messages that come behind. */
-  _onDetached() {
-    if (this._isMuted) return;
+  [kOnDetached]() {
+    if (this[kIsMuted]) return;
     this.terminate();
     const err = new Error(
       'The memory of a received message was transferred by a listener of ' +
@@ -450,129 +534,85 @@ class WebSocket extends EventEmitter {
     );
 
     err.code = 'WSU_ERR_DETACHED_MESSAGE';
-    process.nextTick(() => this._emitError(err));
+    process.nextTick(() => this[kEmitError](err));
   }
 
-  _onPing(data) {
-    if (!this._isMuted) this.emit('ping', data);
+  [kOnPing](data) {
+    if (!this[kIsMuted]) this.emit('ping', data);
   }
 
-  _onPong(data) {
-    if (!this._isMuted) this.emit('pong', data);
+  [kOnPong](data) {
+    if (!this[kIsMuted]) this.emit('pong', data);
   }
 
-  _onCloseFrame(code, reason) {
+  [kOnCloseFrame](code, reason) {
     this._closeFrameReceived = true;
     this._closeCode = code;
-    this._closeReason = Buffer.from(reason);
+    this._closeMessage = Buffer.from(reason);
     if (this._readyState === OPEN) this._readyState = CLOSING;
-    this._closeInOrder(code, this._closeReason);
+    closeInOrder(this, code, this._closeMessage);
   }
 
-  _onError(number, detail) {
-    if (this._isMuted) return;
-    this._isFailed = true;
+  [kOnError](number, detail) {
+    if (this[kIsMuted]) return;
     if (this._readyState === OPEN) this._readyState = CLOSING;
-    this._closeInOrder(native.errors[number].closeCode, EMPTY_BUFFER);
-    this._emitError(protocolError(number, detail));
+    closeInOrder(this, native.errors[number].closeCode, EMPTY_BUFFER);
+    this[kEmitError](protocolError(number, detail));
   }
 
-  _emitError(err) {
+  [kEmitError](err) {
     diagnostics.publishError(this, err);
     this.emit('error', err);
   }
 
-  _onEnd() {
+  [kOnEnd]() {
     if (this._readyState === OPEN) this._readyState = CLOSING;
-    if (this._isStream) return;
+    if (this[kIsStream]) return;
     this._socket.push(null);
     this._socket.resume();
   }
 
   /** What native code has noticed: see WSU_NOTICE_*. */
-  _onNotice(notices) {
+  [kOnNotice](notices) {
     const { DEFLATED, DRAIN, EXPIRED, FINISH, OUTPUT, PROGRESS, ROOM, SWEPT } =
       native.constants;
 
     if (notices & EXPIRED) this.close(CLOSE_GOING_AWAY);
     if (notices & OUTPUT) writeOutput(this, true);
-    if (notices & FINISH) this._endSocket();
-    if (notices & ROOM && !this._isPaused) this._socket.resume();
-    if (notices & DEFLATED && this._onDeflated !== null) this._onDeflated();
+    if (notices & FINISH) endSocket(this);
+    if (notices & ROOM && !this._paused) this._socket.resume();
+    if (notices & DEFLATED && this[kOnDeflated] !== null) this[kOnDeflated]();
     try {
-      if (notices & DRAIN && !this._isStream) this._socket.emit('drain');
+      if (notices & DRAIN && !this[kIsStream]) this._socket.emit('drain');
     } finally {
       if (notices & PROGRESS) sender.onProgress(this);
-      if (notices & SWEPT) this._server._heartbeat.report(this._server);
+      if (notices & SWEPT) this[kServer][kHeartbeat].report(this[kServer]);
     }
   }
 
   /** For other copies of this package: a stream belongs to one of them. */
-  _writeOutput() {
+  [kWriteOutput]() {
     writeOutput(this);
   }
 
-  /** Nothing more is sent: the stream ends, or native code has sent a FIN. */
-  _endSocket() {
-    if (this._isStream) {
-      endStream(this._socket);
-      return;
-    }
-    this._socket._final = (callback) => callback();
-    this._socket.end();
-  }
-
   /** The native connection is gone, its last events may be still to come. */
-  _onGone([received, sent, wasCloseSent]) {
+  [kOnGone]([received, sent, wasCloseSent]) {
     const handle = this._socket._handle;
 
-    this._handle = -1;
+    this[kHandle] = -1;
     this._closeFrameSent = wasCloseSent;
     // Somebody else's from now on: this one leads nowhere.
-    this._slot = native.constants.SLOTS;
+    this[kSlot] = native.constants.SLOTS;
     if (handle instanceof NativeHandle) handle.end(received, sent);
   }
 
-  _onClosed() {
-    this._isAlive = false;
+  [kOnClosed]() {
+    this[kIsAlive] = false;
     this._readyState = CLOSING;
     sender.failCallbacks(this);
-    if (this._onDeflated !== null) this._onDeflated();
-    if (this._isSocketClosed) this._emitCloseLater();
+    if (this[kOnDeflated] !== null) this[kOnDeflated]();
+    if (this[kIsSocketClosed]) emitCloseLater(this);
     else this._socket.destroy();
-  }
-
-  /**
-   * The socket is closed: by the application, by _onClosed(), or since the
-   * stream broke; what it has read before is still to be received.
-   */
-  _onSocketClose() {
-    this._isSocketClosed = true;
-    if (this._handle === -1) {
-      // Otherwise the deferred events end with this one.
-      if (this._deferred === null || this._deferred.isEmpty) {
-        this._emitCloseLater();
-      }
-    } else if (this._isStream) {
-      this._readyState = CLOSING;
-      receiveRest(this._socket);
-      native.end(this._handle, true);
-      reportFailures();
-    } else {
-      this.terminate();
-    }
-  }
-
-  /** Behind the 'close' listeners of the socket. */
-  _emitCloseLater() {
-    process.nextTick(() => this._emitClose());
-  }
-
-  _emitClose() {
-    this._readyState = CLOSED;
-    if (this._server !== null) this._server._forget(this);
-    diagnostics.publishClose(this, this._closeCode, this._closeReason);
-    this.emit('close', this._closeCode, this._closeReason);
   }
 }
 

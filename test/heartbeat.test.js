@@ -538,6 +538,21 @@ describe('Options of the heartbeat', () => {
     });
   }
 
+  for (const value of [[], { intervall: 5 }]) {
+    it(`may not be ${JSON.stringify(value)}`, () => {
+      assert.throws(
+        () => new WebSocketServer({ noServer: true, heartbeat: value }),
+        {
+          name: 'TypeError',
+          message: Array.isArray(value)
+            ? /^The "heartbeat" option must be true, false, or an object/
+            : 'The "heartbeat" option has no option "intervall": it has ' +
+              'interval, timeout',
+        },
+      );
+    });
+  }
+
   it('may be left out, or undefined or null', () => {
     for (const value of [undefined, null]) {
       new WebSocketServer({

@@ -147,11 +147,13 @@ describe('shutdown()', () => {
     const verifying = once(server.wss, 'verifying');
     client.write(upgradeRequest());
     const [req] = await verifying;
-    assert.strictEqual(server.wss._verifying.size, 1);
     const closed = once(req.socket, 'close');
     client.reset();
     await closed;
-    assert.strictEqual(server.wss._verifying.size, 0);
+    assert.deepStrictEqual(await server.wss.shutdown(), {
+      closed: 0,
+      terminated: 0,
+    });
   });
 
   it('takes another code and a reason', async () => {
@@ -185,7 +187,23 @@ describe('shutdown()', () => {
     [
       { reason: ['a'] },
       'TypeError',
-      'Second argument must be a string or a Uint8Array',
+      'The "reason" option must be a string or a Uint8Array, not [ \'a\' ]',
+    ],
+    [
+      { reason: 5 },
+      'TypeError',
+      'The "reason" option must be a string or a Uint8Array, not 5',
+    ],
+    [
+      { timeOut: 1 },
+      'TypeError',
+      'shutdown() has no option "timeOut": it has code, reason, timeout',
+    ],
+    [
+      10000,
+      'TypeError',
+      'shutdown() takes an object such as { code: 1001, timeout: 5000 }, ' +
+        'not 10000',
     ],
     [
       { timeout: '5s' },

@@ -784,6 +784,18 @@ for (const place of Object.keys(PLACES)) {
 
     const PIPELINED = Buffer.concat([PLAIN_REQUEST, upgradeRequest()]);
 
+    /** Serves, and has the server emit 'refused' for each handshake that is. */
+    async function serveRefusing(options) {
+      const server = await serve(place, {
+        ...options,
+        handle(wss, ...args) {
+          accept(wss, ...args);
+          wss.emit('refused');
+        },
+      });
+      return server;
+    }
+
     async function assertAnswered(client) {
       assert.match(await client.responseHead(), /^HTTP\/1\.1 200 OK\r\n/);
       await client.expect('6f6e65');
@@ -844,15 +856,18 @@ for (const place of Object.keys(PLACES)) {
 
     it('is refused when one was not answered', async () => {
       let earlier;
-      const server = await serve(place, {
+      const server = await serveRefusing({
         onPlain: (req, res) => {
           earlier = res;
         },
       });
       const client = await server.connect();
+      const upgrade = once(server.wss, 'refused');
       client.write(PIPELINED);
-      assert.strictEqual((await client.ended()).toString(), REFUSED);
+      await upgrade;
       earlier.end('one');
+      await assertAnswered(client);
+      assert.strictEqual((await client.ended()).toString(), REFUSED);
       client.end();
       await client.closed();
       assert.strictEqual(server.wss.clients.size, 0);
@@ -861,7 +876,7 @@ for (const place of Object.keys(PLACES)) {
 
     it('is refused when one was answered in part', async () => {
       let earlier;
-      const server = await serve(place, {
+      const server = await serveRefusing({
         onPlain: (req, res) => {
           earlier = res;
           res.writeHead(200, { 'Content-Length': 6 });
@@ -871,9 +886,12 @@ for (const place of Object.keys(PLACES)) {
       const client = await server.connect();
       client.write(PLAIN_REQUEST);
       await assertAnswered(client);
+      const upgrade = once(server.wss, 'refused');
       client.write(upgradeRequest());
-      assert.strictEqual((await client.ended()).toString(), REFUSED);
+      await upgrade;
       earlier.end('two');
+      await client.expect('74776f');
+      assert.strictEqual((await client.ended()).toString(), REFUSED);
       client.end();
       await client.closed();
       assert.strictEqual(server.wss.clients.size, 0);
@@ -881,6 +899,90 @@ for (const place of Object.keys(PLACES)) {
     });
   });
 }
+
+for (const place of REQUEST_PLACES) {
+  describe(`A second handshake on a connection in ${place}`, () => {
+    afterEach(closeServers);
+
+    const SECOND = {
+      'a valid one': upgradeRequest(),
+      'one without a key': Buffer.from(
+        'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n' +
+          'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n',
+      ),
+    };
+
+    /** Has a client send both, the second while the first one waits. */
+    async function sendBoth(server, second) {
+      const client = await server.connect();
+      const connection = once(server.wss, 'connection');
+      const bothWait = once(server.wss, 'waiting');
+      client.write(upgradeRequest());
+      await bothWait;
+      client.write(second);
+      assert.match(await client.responseHead(), /^HTTP\/1\.1 101 /);
+      const [ws] = await connection;
+      await until(() => server.wss.stats().connections.refused === 1);
+      await assertEcho({ client, ws });
+    }
+
+    for (const [what, second] of Object.entries(SECOND)) {
+      it(`does no harm if it is ${what}, and the handler is asynchronous`, async () => {
+        const waiting = [];
+        const server = await serve(place, {
+          handle(wss, ...args) {
+            waiting.push(args);
+            wss.emit('waiting');
+            if (waiting.length === 1) return;
+            for (const each of waiting) accept(wss, ...each);
+          },
+        });
+        await sendBoth(server, second);
+      });
+    }
+
+    for (const isAccepted of [true, false]) {
+      it(`does no harm if verifyClient ${isAccepted ? 'accepts' : 'refuses'} it later`, async () => {
+        const waiting = [];
+        const server = await serve(place, {
+          verifyClient(info, callback) {
+            waiting.push(callback);
+            server.wss.emit('waiting');
+            if (waiting.length === 1) return;
+            waiting[0](true);
+            waiting[1](isAccepted);
+          },
+        });
+        await sendBoth(server, upgradeRequest());
+      });
+    }
+  });
+}
+
+describe('Two servers with paths of their own on one HTTP server', () => {
+  afterEach(closeServers);
+
+  it('leave the connections of each other alone', async () => {
+    const server = await createServer({ path: '/' });
+    const other = new WebSocketServer({ server: server.http, path: '/other' });
+    const connection = await server.open();
+    await assertEcho(connection);
+    assert.strictEqual(other.clients.size, 0);
+    assert.strictEqual(other.stats().connections.refused, 0);
+  });
+});
+
+describe('handleUpgrade()', () => {
+  for (const socket of [undefined, null, 'socket']) {
+    it(`throws if the socket is ${socket}`, () => {
+      const wss = new WebSocketServer({ noServer: true });
+      assert.throws(() => wss.handleUpgrade({}, socket), {
+        name: 'TypeError',
+        message: /^server\.handleUpgrade\(\) takes the request, its socket,/,
+      });
+    });
+  }
+});
 
 describe('The descriptor of a connection', () => {
   afterEach(closeServers);

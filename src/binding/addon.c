@@ -251,16 +251,19 @@ static napi_value pending(napi_env napi, napi_callback_info info) {
       napi, transport == NULL ? -1 : (double)wsu_cork_pending(env, transport));
 }
 
-/* waiting(handle): bytes that were not taken yet, by a stream for example. */
+/*
+ * waiting(handle): bytes that wait for the peer, without those that a stream
+ * has. What only waits for the end of the turn does not, if it will be taken.
+ */
 static napi_value waiting(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
   wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
+  size_t len = 0;
 
-  return wsu_to_number(napi, transport == NULL
-                                 ? 0
-                                 : (double)(wsu_cork_pending(env, transport) -
-                                            transport->unwritten));
+  if (transport != NULL && wsu_transport_unsent(transport) > 0)
+    len = wsu_cork_pending(env, transport) - transport->unwritten;
+  return wsu_to_number(napi, (double)len);
 }
 
 /* sent(handle): bytes that were taken for good, with the response; or -1. */

@@ -127,8 +127,24 @@ describe('The package without an addon', function () {
 
   it('explains its command where the argument is wrong', async () => {
     const script = bare.installed('lib', 'cli.js');
-    const { code, output } = await bare.run(node, [script, 'biuld']);
-    assert.strictEqual(code, 1);
-    assert.match(output, /^Usage: ws-upgrade build/);
+    for (const args of [['biuld'], ['build', '--if-mising']]) {
+      const { code, output } = await bare.run(node, [script, ...args]);
+      assert.strictEqual(code, 1);
+      assert.ok(
+        output.startsWith(
+          `ws-upgrade does not know "${args.pop()}".\n\nUsage: ws-upgrade build`,
+        ),
+        output,
+      );
+    }
+  });
+
+  it('explains its command where it is asked to', async () => {
+    const script = bare.installed('lib', 'cli.js');
+    for (const args of [['--help'], ['-h'], ['help'], ['build', '--help']]) {
+      const { code, output } = await bare.run(node, [script, ...args]);
+      assert.strictEqual(code, 0);
+      assert.match(output, /^Usage: ws-upgrade build/);
+    }
   });
 });

@@ -342,6 +342,20 @@ describe('Parity: a handshake', () => {
       assert.strictEqual(ws.protocol, 'baz');
     });
 
+    for (const value of [['bar'], ['bar', 'baz'], 5, true]) {
+      it(`has the text of ${JSON.stringify(value)} for a subprotocol if handleProtocols() returns that`, async () => {
+        const server = await createServer(kind, {
+          handleProtocols: () => value,
+        });
+        const { client, ws } = await server.open(protocol('foo, bar'));
+        assert.strictEqual(
+          client.response,
+          `${SWITCHING_PROTOCOLS}Sec-WebSocket-Protocol: ${value}\r\n\r\n`,
+        );
+        assert.strictEqual(ws.protocol, value);
+      });
+    }
+
     for (const value of [false, null, undefined, '', 0]) {
       it(`has no subprotocol if handleProtocols() returns ${JSON.stringify(value)}`, async () => {
         const server = await createServer(kind, {

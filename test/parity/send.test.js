@@ -5,7 +5,12 @@ const { Blob } = require('node:buffer');
 
 const { isWs } = require('../helpers/implementation');
 const { once } = require('../helpers/events');
-const { KINDS, createConnection, forEachKind } = require('./helpers/sockets');
+const {
+  KINDS,
+  TCP,
+  createConnection,
+  forEachKind,
+} = require('./helpers/sockets');
 const { describeValue, hasBlob } = require('./helpers/trace');
 
 const NOT_DATA = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
@@ -563,6 +568,38 @@ describe('Parity: sending', () => {
       await new Promise((resolve) => ws.send('foo', resolve));
       assert.strictEqual(ws.bufferedAmount, 0);
     });
+
+    it('bufferedAmount is 0 behind messages that will be taken', async () => {
+      const { client, ws } = await createConnection(kind);
+      // A stream of Node.js counts what it has not told to be written.
+      const isCounted = isWs && kind !== TCP;
+      for (const text of ['foo', 'bar', 'baz']) {
+        assert.strictEqual(ws.bufferedAmount > 0, isCounted && text !== 'foo');
+        ws.send(text);
+      }
+      assert.strictEqual(ws.bufferedAmount > 0, isCounted);
+      await client.expect('8103666f6f' + '8103626172' + '810362617a');
+    });
+
+    for (const options of [true, 'binary', 5, '', false, []]) {
+      it(`send() does not mind ${describeValue(options)} for options`, async () => {
+        const { client, ws } = await createConnection(kind);
+        await new Promise((resolve) => ws.send('foo', options, resolve));
+        await client.expect('8103666f6f');
+      });
+    }
+
+    for (const method of ['send', 'ping', 'pong']) {
+      for (const callback of ['later', 5, {}]) {
+        it(`${method}() throws for ${describeValue(callback)} as callback`, async () => {
+          const { ws } = await createConnection(kind);
+          assert.throws(
+            () => ws[method]('foo', undefined, callback),
+            TypeError,
+          );
+        });
+      }
+    }
 
     it('callbacks of what is not sent get an error when the connection ends', async () => {
       const { client, ws } = await createConnection(kind);
