@@ -107,7 +107,9 @@ bool wsu_decompressor_is_idle(const wsu_decompressor_t *decompressor);
  *
  * Blocks go on after one with BFINAL set (RFC 7692, 7.2.3.4), and so does the
  * window. What a message lacks at its end is not missed, as in `ws`; the next
- * one begins at a block of its own all the same.
+ * one begins at a block of its own all the same. A distance that goes beyond
+ * the window is refused if zlib has to look into the window, and not if it
+ * finds the bytes in what it has just written: that depends on the pieces.
  *
  * Returns 0, WSU_ERR_UNSUPPORTED_MESSAGE_LENGTH, WSU_ERR_OUT_OF_MEMORY or one
  * of WSU_INFLATE_ERROR_MAP. After an error `output` holds a part of the
