@@ -1,7 +1,7 @@
 'use strict';
 
 const native = require('./native');
-const { kDeferred, kHandle, kUpdateReading } = require('./symbols');
+const { kDeferred, kHandle } = require('./symbols');
 
 /** The application listens: what was held goes out. */
 function onNewListener(type) {
@@ -11,9 +11,9 @@ function onNewListener(type) {
 /**
  * Events of a WebSocket that are not emitted as they come: since it emits only
  * one in a turn of the loop (`allowSynchronousEvents: false`), or since nobody
- * listens to its messages yet (`holdUntilListening`). While events wait for
- * their turn it receives no more; of messages that are held, only the first one
- * is in here, and native code keeps what is behind it.
+ * listens to its messages yet (`holdUntilListening`). While an event waits for
+ * its turn nothing is received: native code keeps what is behind it, as bytes.
+ * Only what ends the connection may be in here as well.
  */
 class EventQueue {
   /**
@@ -27,21 +27,13 @@ class EventQueue {
     this._isHolding = isHolding;
     this._isScheduled = false;
     this._events = [];
-    if (!isHolding) return;
-    ws.on('newListener', onNewListener);
-    native.awaitListener(ws[kHandle], true);
+    if (isHolding) ws.on('newListener', onNewListener);
+    native.step(ws[kHandle], isHolding, true);
   }
 
   /** Whether all events were emitted. */
   get isEmpty() {
     return this._events.length === 0;
-  }
-
-  /** Whether the next event goes out in a turn to come, whoever listens. */
-  get isMoving() {
-    return (
-      this._events.length > 0 && !(this._isHolding && this._events[0].isMessage)
-    );
   }
 
   /**
@@ -53,7 +45,6 @@ class EventQueue {
   push(emit, isMessage) {
     this._events.push({ emit, isMessage });
     if (this._ws[kHandle] === -1) this.release();
-    if (this._events.length === 1) this._ws[kUpdateReading]();
     this._schedule();
   }
 
@@ -62,21 +53,22 @@ class EventQueue {
     if (!this._isHolding) return;
     this._isHolding = false;
     this._ws.removeListener('newListener', onNewListener);
-    native.awaitListener(this._ws[kHandle], false);
     this._schedule();
   }
 
   _schedule() {
     if (this._isScheduled) return;
-    if (this.isMoving) {
+    if (!this.isEmpty) {
+      // Otherwise it waits for a listener.
+      if (this._isHolding && this._events[0].isMessage) return;
       this._isScheduled = true;
       setImmediate(run, this);
       return;
     }
-    if (this.isEmpty && !this._isHolding && !this._isOneByOne) {
-      this._ws[kDeferred] = null;
-    }
-    if (this._ws[kHandle] !== -1) this._ws[kUpdateReading]();
+    const isStepwise = this._isHolding || this._isOneByOne;
+
+    if (!isStepwise) this._ws[kDeferred] = null;
+    native.step(this._ws[kHandle], this._isHolding, isStepwise);
   }
 }
 

@@ -29,7 +29,6 @@ module.exports = {
   // WebSocket: what comes from native code.
   kDeferred: symbol('deferred'),
   kIsMuted: symbol('isMuted'),
-  kUpdateReading: symbol('updateReading'),
   kEmitError: symbol('emitError'),
   kOnMessage: symbol('onMessage'),
   kOnFragments: symbol('onFragments'),

@@ -84,7 +84,6 @@ const {
   kTerminate,
   kThreshold,
   kUnsentBytes,
-  kUpdateReading,
   kWriteOutput,
 } = require('./symbols');
 
@@ -152,6 +151,15 @@ function sendClose(ws, code, reason) {
   native.close(ws[kHandle], code, reason);
   // Now, since a reset may come before the end of the turn.
   if (ws[kIsStream]) writeOutput(ws, true);
+}
+
+/** Stops or goes on receiving. */
+function setPaused(ws, isPaused) {
+  ws._paused = isPaused;
+  native.pause(ws[kHandle], isPaused);
+  if (!ws[kIsStream]) return;
+  if (isPaused) ws._socket.pause();
+  else ws._socket.resume();
 }
 
 /** Behind the 'close' listeners of the socket. */
@@ -310,15 +318,13 @@ class WebSocket extends EventEmitter {
   /** Stops receiving; what has been received already is still emitted. */
   pause() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
-    this._paused = true;
-    this[kUpdateReading]();
+    setPaused(this, true);
   }
 
   /** Goes on receiving. */
   resume() {
     if (this._readyState === CONNECTING || this._readyState === CLOSED) return;
-    this._paused = false;
-    this[kUpdateReading]();
+    setPaused(this, false);
   }
 
   /**
@@ -493,17 +499,6 @@ class WebSocket extends EventEmitter {
     socket.on('error', streamOnError);
     if (socket.setTimeout) socket.setTimeout(0);
     if (socket.setNoDelay) socket.setNoDelay();
-  }
-
-  /** Receives unless it is paused or events are waiting. */
-  [kUpdateReading]() {
-    const isPaused =
-      this._paused || (this[kDeferred] !== null && this[kDeferred].isMoving);
-
-    native.pause(this[kHandle], isPaused);
-    if (!this[kIsStream]) return;
-    if (isPaused) this._socket.pause();
-    else this._socket.resume();
   }
 
   /** A binary message, and the lengths of its fragments. */

@@ -188,10 +188,11 @@ static napi_value pause_connection(napi_env napi, napi_callback_info info) {
 }
 
 /*
- * awaitListener(handle, awaits): whether the first message is to be held, and
- * what is behind it, until this is called with false.
+ * step(handle, awaitsListener, isStepwise): lets the next event come. With
+ * isStepwise nothing comes behind that until this is called again, and with
+ * awaitsListener a message may be what is held for long.
  */
-static napi_value await_listener(napi_env napi, napi_callback_info info) {
+static napi_value step(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_env_t *env;
   wsu_transport_t *transport = wsu_get_transport(napi, info, argv, &env);
@@ -200,8 +201,9 @@ static napi_value await_listener(napi_env napi, napi_callback_info info) {
     return NULL;
   WSU_TRY(napi,
           napi_get_value_bool(napi, argv[1], &transport->awaits_listener));
-  if (!transport->awaits_listener)
-    wsu_transport_release_hold(transport, WSU_HOLD_LISTENER);
+  WSU_TRY(napi, napi_get_value_bool(napi, argv[2], &transport->is_stepwise));
+  wsu_transport_release_hold(transport, WSU_HOLD_LISTENER);
+  wsu_transport_release_hold(transport, WSU_HOLD_STEP);
   return NULL;
 }
 
@@ -447,7 +449,7 @@ NAPI_MODULE_INIT() {
       {"limitClosing", limit_closing},
       {"terminate", terminate},
       {"pause", pause_connection},
-      {"awaitListener", await_listener},
+      {"step", step},
       {"keepLengths", keep_lengths},
       {"isAlive", is_alive},
       {"setAlive", set_alive},

@@ -36,6 +36,14 @@ static void push(wsu_env_t *env, const wsu_transport_t *transport, int32_t kind,
       (wsu_ring_event_t){(int32_t)transport->slot, kind, a, b};
 }
 
+/* Keeps what is behind an event until JavaScript has emitted it. */
+static void hold_behind(wsu_transport_t *transport, bool is_message) {
+  if (is_message && transport->awaits_listener)
+    wsu_transport_hold(transport, WSU_HOLD_LISTENER);
+  else if (transport->is_stepwise)
+    wsu_transport_hold(transport, WSU_HOLD_STEP);
+}
+
 /* The same for a message of `len` bytes. */
 static void push_message(wsu_env_t *env, wsu_transport_t *transport,
                          int32_t kind, int32_t a, int32_t b, size_t len) {
@@ -44,8 +52,7 @@ static void push_message(wsu_env_t *env, wsu_transport_t *transport,
   counters[WSU_STAT_MESSAGES_RECEIVED]++;
   counters[WSU_STAT_PAYLOAD_RECEIVED] += len;
   push(env, transport, kind, a, b);
-  if (transport->awaits_listener)
-    wsu_transport_hold(transport, WSU_HOLD_LISTENER);
+  hold_behind(transport, true);
 }
 
 /* The same for a message that was inflated. */
@@ -266,8 +273,12 @@ static void on_control_frame(wsu_env_t *env, wsu_transport_t *transport,
   int32_t offset = read_to_slab(env, transport, event);
   int32_t code = kind == WSU_RING_CLOSE ? event->close_code : 0;
 
-  if (offset >= 0)
-    push(env, transport, kind, offset, (int32_t)event->length + code * 256);
+  if (offset < 0)
+    return;
+  push(env, transport, kind, offset, (int32_t)event->length + code * 256);
+  /* Only the end of the connection can be behind a close frame. */
+  if (kind != WSU_RING_CLOSE)
+    hold_behind(transport, false);
 }
 
 static void count_ping(wsu_transport_t *transport) {

@@ -75,17 +75,30 @@ static void relieve(wsu_transport_t *transport) {
     transport->loop->owner->on_full(transport);
 }
 
-/* Puts bytes that are decoded later before those that came since. */
-static void keep_input(wsu_transport_t *transport, const uint8_t *bytes,
-                       size_t len) {
+/*
+ * Puts bytes that are decoded later before those that came since. If they are
+ * the last ones of `source` its memory is taken: there may be many steps.
+ */
+static void keep_input(wsu_transport_t *transport, wsu_buffer_t *source,
+                       const uint8_t *bytes, size_t len) {
   wsu_buffer_t later = transport->input;
+  wsu_buffer_t input = {0};
+  int err = 0;
 
-  transport->input = (wsu_buffer_t){0};
-  if (wsu_buffer_append(&transport->input, bytes, len) < 0 ||
-      wsu_buffer_append(&transport->input, wsu_buffer_bytes(&later),
-                        wsu_buffer_length(&later)) < 0)
-    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
+  if (source != NULL) {
+    input = *source;
+    *source = (wsu_buffer_t){0};
+    wsu_buffer_consume(&input, wsu_buffer_length(&input) - len);
+  } else {
+    err = wsu_buffer_append(&input, bytes, len);
+  }
+  if (err == 0)
+    err = wsu_buffer_append(&input, wsu_buffer_bytes(&later),
+                            wsu_buffer_length(&later));
   wsu_buffer_free(&later);
+  transport->input = input;
+  if (err)
+    wsu_transport_terminate(transport, WSU_CAUSE_OUT_OF_MEMORY);
 }
 
 /* Hands an event to the owner, unless it is the answer to a heartbeat. */
@@ -104,8 +117,9 @@ static void report(wsu_transport_t *transport, const wsu_event_t *event) {
   transport->loop->owner->on_event(transport, event);
 }
 
-void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
-                           size_t len) {
+/* See wsu_transport_receive(); the bytes are those of `source`, if any. */
+static void receive(wsu_transport_t *transport, wsu_buffer_t *source,
+                    const uint8_t *bytes, size_t len) {
   wsu_connection_t *connection = &transport->connection;
   wsu_event_t event;
 
@@ -134,17 +148,22 @@ void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
     bytes += consumed;
     len -= consumed;
 
-    if (transport->holds != 0 && !transport->is_closing) {
-      transport->received -= len;
-      transport->stats->counters[WSU_STAT_WIRE_RECEIVED] -= len;
-      keep_input(transport, bytes, len);
-      return;
-    }
     if (wsu_connection_is_pong_limit_near(connection))
       relieve(transport);
     if (wsu_output_length(&connection->output) > 0 && !transport->is_closing)
       wsu_transport_mark_dirty(transport);
+    if (transport->holds != 0 && !transport->is_closing) {
+      transport->received -= len;
+      transport->stats->counters[WSU_STAT_WIRE_RECEIVED] -= len;
+      keep_input(transport, source, bytes, len);
+      return;
+    }
   } while (!transport->is_closing);
+}
+
+void wsu_transport_receive(wsu_transport_t *transport, const uint8_t *bytes,
+                           size_t len) {
+  receive(transport, NULL, bytes, len);
 }
 
 void wsu_transport_receive_input(wsu_transport_t *transport) {
@@ -155,9 +174,8 @@ void wsu_transport_receive_input(wsu_transport_t *transport) {
   transport->input = (wsu_buffer_t){0};
   transport->is_resumed = false;
   /* What is resumed may have no input, and nothing can be added to NULL. */
-  wsu_transport_receive(
-      transport, len > 0 ? wsu_buffer_bytes(&input) : transport->loop->buffer,
-      len);
+  receive(transport, &input,
+          len > 0 ? wsu_buffer_bytes(&input) : transport->loop->buffer, len);
   wsu_buffer_free(&input);
 }
 

@@ -50,8 +50,9 @@ enum {
 
 /* Why nothing behind an event is received: see wsu_transport_hold(). */
 enum {
-  WSU_HOLD_WORK = 1,    /* a thread inflates the message */
-  WSU_HOLD_LISTENER = 2 /* nobody listens to the message yet */
+  WSU_HOLD_WORK = 1,     /* a thread inflates the message */
+  WSU_HOLD_LISTENER = 2, /* nobody listens to the message yet */
+  WSU_HOLD_STEP = 4      /* the event is emitted in a turn to come */
 };
 
 typedef struct wsu_transport wsu_transport_t;
@@ -107,6 +108,7 @@ struct wsu_transport {
   uint8_t holds;   /* WSU_HOLD_*: what was received is still at work */
   bool is_resumed; /* it is through, and may have left an error to report */
   bool awaits_listener; /* the owner's: its first message is to be held */
+  bool is_stepwise;     /* the owner's: it takes one event at a time */
   bool is_shut;         /* our end of the bytes was announced */
   bool is_closing;      /* nothing may be done any more */
   bool is_alive;        /* set by each byte; cleared by the owner or a ping */
