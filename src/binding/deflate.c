@@ -18,6 +18,7 @@
 void wsu_deflate_pool_init(wsu_deflate_pool_t *pool) {
   *pool = (wsu_deflate_pool_t){0};
   wsu_queue_init(&pool->used);
+  wsu_queue_init(&pool->inflations);
   wsu_encoder_init(&pool->encoder);
 }
 

@@ -43,6 +43,8 @@ typedef struct wsu_deflate_pool {
   wsu_encoder_t encoder; /* of all compressors, on the loop */
   wsu_queue_t used;      /* dedicated compressors, the least recent one first */
   unsigned dedicated;    /* how many those are */
+  wsu_queue_t inflations;  /* messages that wait for a thread, in their order */
+  unsigned inflating;      /* those that have one, or are not handed over yet */
   wsu_buffer_t compressed; /* of the message that is being read */
   wsu_buffer_t inflated;
   wsu_buffer_t deflated;

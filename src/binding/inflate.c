@@ -19,6 +19,13 @@
 #define LOOP_OUTPUT_MAX (256u * 1024u)
 #define LOOP_INPUT_MAX (64u * 1024u)
 
+/*
+ * Messages that threads inflate at a time: as many as libuv has threads by
+ * default. Each may take twice max_payload until JavaScript has it, and those
+ * that wait what has come in.
+ */
+#define INFLATIONS_MAX 4u
+
 /* What inflates the messages of a connection; NULL: there is no memory. */
 static wsu_decompressor_t *take_decompressor(wsu_env_t *env,
                                              wsu_deflate_t *deflate) {
@@ -60,6 +67,7 @@ static void give_decompressor(wsu_env_t *env, wsu_deflate_t *deflate,
  */
 typedef struct inflation {
   wsu_work_t work;
+  wsu_queue_t waiting; /* in the pool's list, until it is started */
   wsu_env_t *env;
   double handle;
   wsu_decompressor_t *decompressor;
@@ -117,14 +125,49 @@ static wsu_transport_t *connection_of(const inflation_t *job) {
 }
 
 /* The job is over, and what came behind its message may be received. */
-static void finish(inflation_t *job, wsu_transport_t *transport) {
-  wsu_env_t *env = job->env;
-
+static void end(inflation_t *job, wsu_transport_t *transport) {
   if (transport != NULL)
     wsu_transport_release_hold(transport, WSU_HOLD_WORK);
   wsu_buffer_free(&job->input);
   wsu_buffer_free(&job->output);
   free(job);
+}
+
+/* Returns the decompressor of a job that needs it no more. */
+static void give_back(const inflation_t *job, wsu_transport_t *transport) {
+  give_decompressor(job->env,
+                    transport == NULL ? NULL : wsu_deflate_of(transport),
+                    job->decompressor, job->is_shared);
+}
+
+/* Starts those whose turn it is; nothing waits while fewer are at work. */
+static void start_waiting(wsu_env_t *env) {
+  wsu_deflate_pool_t *pool = &env->deflate;
+
+  while (pool->inflating < INFLATIONS_MAX &&
+         !wsu_queue_is_empty(&pool->inflations)) {
+    inflation_t *job =
+        wsu_queue_element(pool->inflations.next, inflation_t, waiting);
+    wsu_transport_t *transport = connection_of(job);
+
+    wsu_queue_remove(&job->waiting);
+    if (transport != NULL && wsu_work_start(&job->work, &env->loop) == 0) {
+      pool->inflating++;
+      continue;
+    }
+    give_back(job, transport);
+    if (transport != NULL)
+      deliver(env, transport, WSU_ERR_OUT_OF_MEMORY, job->is_binary, NULL);
+    end(job, transport);
+  }
+}
+
+static void finish(inflation_t *job, wsu_transport_t *transport) {
+  wsu_env_t *env = job->env;
+
+  end(job, transport);
+  env->deflate.inflating--;
+  start_waiting(env);
   if (env->is_exiting)
     wsu_env_finish(env);
   else
@@ -159,9 +202,7 @@ static void on_inflated(wsu_work_t *work) {
   inflation_t *job = wsu_queue_element(work, inflation_t, work);
   wsu_transport_t *transport = connection_of(job);
 
-  give_decompressor(job->env,
-                    transport == NULL ? NULL : wsu_deflate_of(transport),
-                    job->decompressor, job->is_shared);
+  give_back(job, transport);
   if (transport != NULL && job->err == 0 &&
       wsu_buffer_length(&job->output) > LOOP_OUTPUT_MAX && start_copy(job))
     return;
@@ -194,7 +235,12 @@ static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
   job->is_validated =
       !is_binary && !transport->connection.options.limits.skips_utf8_validation;
   job->is_shared = wsu_deflate_of(transport)->agreed.client_no_context_takeover;
-  if (wsu_work_start(&job->work, &env->loop) != 0) {
+  if (pool->inflating == INFLATIONS_MAX) {
+    wsu_queue_init(&job->waiting);
+    wsu_queue_push(&pool->inflations, &job->waiting);
+  } else if (wsu_work_start(&job->work, &env->loop) == 0) {
+    pool->inflating++;
+  } else {
     free(job);
     return false;
   }
