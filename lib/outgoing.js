@@ -45,6 +45,34 @@ const PIECE_SIZE = 512 * 1024;
 
 const nextTurn = promisify(setImmediate);
 
+/**
+ * Messages that are compressed on threads at a time, of each of which there is
+ * a copy: twice as many as libuv has threads by default, so that some are
+ * copied while others are compressed.
+ */
+const PLACES = 8;
+
+let freePlaces = PLACES;
+const waiting = [];
+
+/** @return {boolean} false: all have to be waited for */
+function takePlace() {
+  if (freePlaces === 0) return false;
+  freePlaces--;
+  return true;
+}
+
+function waitForPlace() {
+  return new Promise((resolve) => waiting.push(resolve));
+}
+
+function givePlace() {
+  const next = waiting.shift();
+
+  if (next === undefined) freePlaces++;
+  else next();
+}
+
 /** What is done when a socket is closed too early. */
 const READING_BLOB = 'the blob was being read';
 const COMPRESSING = 'data was being compressed';
@@ -107,15 +135,22 @@ function sendCompressed(ws, data, opcode, fin, callback) {
   }
   ws[kUnsentBytes] += size;
   addJob(ws, async () => {
-    const bytes = left(isBlob(data) ? await readBlob(data, callback) : data);
-    const sizeNow = sizeOf(bytes);
+    const source = isBlob(data) ? await readBlob(data, callback) : data;
 
-    handOver(ws, size);
-    if (refuseLate(ws, callback, READING_BLOB)) return;
-    if (sizeNow <= sender.CORK_PAYLOAD_MAX) {
-      deflateFrame(ws, bytes, sizeNow, opcode, fin, callback);
-    } else {
-      await deflateLater(ws, bytes, sizeNow, opcode, fin, callback);
+    if (!takePlace()) await waitForPlace();
+    try {
+      const bytes = left(source);
+      const sizeNow = sizeOf(bytes);
+
+      handOver(ws, size);
+      if (refuseLate(ws, callback, READING_BLOB)) return;
+      if (sizeNow <= sender.CORK_PAYLOAD_MAX) {
+        deflateFrame(ws, bytes, sizeNow, opcode, fin, callback);
+      } else {
+        await deflateLater(ws, bytes, sizeNow, opcode, fin, callback);
+      }
+    } finally {
+      givePlace();
     }
   });
 }

@@ -6,7 +6,7 @@
 
 const assert = require('node:assert');
 
-const { NO_TAKEOVER, bomb } = require('../helpers/deflate');
+const { NO_TAKEOVER, bomb, deflate } = require('../helpers/deflate');
 const { closePayload, encodeFrame } = require('../helpers/frame');
 const { upgradeRequest } = require('../helpers/raw-client');
 
@@ -185,6 +185,47 @@ async function bombs(target, count) {
   }
 }
 
+const FULL_PAYLOAD = 8 * MIB;
+
+/** Messages that inflate to all that a message may have, at the same time. */
+async function fullMessages(target, count) {
+  const { messages } = await target.ask('until', {});
+  const headers = { 'Sec-WebSocket-Extensions': NO_TAKEOVER };
+  const frame = encodeFrame({
+    opcode: 'binary',
+    rsv: 4,
+    payload: deflate(Buffer.alloc(FULL_PAYLOAD)),
+  });
+  const clients = await gather(count, () => target.open({ headers }));
+  for (const client of clients) client.write(frame);
+  await target.ask('until', { messages: messages + count });
+  destroy(clients);
+}
+
+const EMPTY_MESSAGES = 40000;
+
+/** Messages without content, to a server that emits one in a turn. */
+async function emptyMessages(target, count) {
+  const { messages } = await target.ask('until', {});
+  const frame = encodeFrame({ opcode: 'text' });
+  const bytes = Buffer.concat(new Array(EMPTY_MESSAGES).fill(frame));
+  const clients = await gather(count, () => target.open());
+  for (const client of clients) client.write(bytes);
+  await target.ask('until', { messages: messages + count * EMPTY_MESSAGES });
+  destroy(clients);
+}
+
+/** Clients that get a large message, and have agreed on compression. */
+async function broadcast(target, count) {
+  const headers = { 'Sec-WebSocket-Extensions': NO_TAKEOVER };
+  const clients = await gather(count, () =>
+    target.open({ path: '/broadcast', headers }),
+  );
+  clients[0].write(encodeFrame({ opcode: 'text', payload: 'a' }));
+  await Promise.all(clients.map((client) => client.frame()));
+  destroy(clients);
+}
+
 const REQUESTS = 400;
 
 /** Clients that ask for 25 MiB each and read nothing. */
@@ -346,6 +387,28 @@ const attacks = {
     sizes: { quick: 5, full: 60 },
     memory: () => SLACK + GARBAGE,
     cpu: 0.7,
+  },
+  'messages that inflate to 8 MiB at the same time': {
+    run: fullMessages,
+    options: { maxPayload: FULL_PAYLOAD, perMessageDeflate: true },
+    sizes: { quick: 40, full: 100 },
+    // Four at a time, each as it comes out and as the application gets it.
+    memory: () => SLACK + 2 * GARBAGE + 4 * 2 * FULL_PAYLOAD,
+    cpu: 1.1,
+  },
+  'times 40,000 empty messages that are emitted one by one': {
+    run: emptyMessages,
+    options: { allowSynchronousEvents: false },
+    sizes: { quick: 10, full: 20 },
+    memory: (count) => SLACK + count * MIB,
+    cpu: 1.1,
+  },
+  'clients that get the same 4 MiB, compressed': {
+    run: broadcast,
+    options: { perMessageDeflate: true },
+    sizes: { quick: 50, full: 100 },
+    memory: () => SLACK + GARBAGE + 16 * 4 * MIB,
+    cpu: 1.1,
   },
   'clients that ask for 25 MiB and read nothing': {
     run: neverRead,

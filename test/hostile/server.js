@@ -2,7 +2,8 @@
 
 // The server that is attacked, in a process of its own: it says its port over
 // IPC, and answers what target.js asks. `/echo` sends messages back, `/amplify`
-// 64 KiB for each, and any other path takes them and says nothing.
+// 64 KiB for each, `/broadcast` 4 MiB to everybody, and any other path takes them
+// and says nothing.
 
 const fs = require('node:fs');
 
@@ -14,6 +15,7 @@ const {
 const { settledRss } = require('../helpers/memory');
 
 const ANSWER_SIZE = 64 * 1024;
+const BROADCAST = Buffer.alloc(4 * 1024 * 1024, 'All of you get this. ');
 
 const counts = { sockets: 0, opened: 0, closed: 0, messages: 0 };
 const waiting = new Set();
@@ -104,6 +106,9 @@ wss.on('connection', (ws, { url }) => {
     counts.messages++;
     if (url === '/echo') ws.send(data, { binary: isBinary });
     if (url === '/amplify') ws.send(Buffer.alloc(ANSWER_SIZE, 1));
+    if (url === '/broadcast') {
+      for (const client of wss.clients) client.send(BROADCAST);
+    }
     changed();
   });
   ws.on('close', () => {
