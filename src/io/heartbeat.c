@@ -9,6 +9,13 @@
 #define STALL 100u
 
 /*
+ * Stalls stop the clock, for the peers cannot be heard in them, but only for as
+ * many ms as it has gone on before: otherwise peers that keep the loop busy
+ * would never grow older.
+ */
+#define STALLED_MAX 10000u
+
+/*
  * What a turn may spend on a sweep, about 2 ms: a look costs 1, and PING_COST
  * if something has to be sent or closed.
  */
@@ -33,6 +40,8 @@ void wsu_heartbeat_init(wsu_loop_t *loop, uv_timer_t *timer) {
   loop->heartbeat.timer = timer;
   loop->heartbeat.timer_due = WSU_NEVER;
   loop->heartbeat.polled_at = uv_now(loop->uv);
+  loop->heartbeat.asked_at = loop->heartbeat.polled_at;
+  loop->heartbeat.spare = STALLED_MAX;
   /* What carries the connections keeps the loop going, not their heartbeat. */
   uv_unref((uv_handle_t *)timer);
 }
@@ -46,17 +55,33 @@ uint64_t wsu_heartbeat_now(const wsu_loop_t *loop) {
   return uv_now(loop->uv) - loop->heartbeat.missed;
 }
 
+static void miss(wsu_heartbeat_t *heartbeat, uint64_t busy) {
+  uint64_t missed = busy < heartbeat->spare ? busy : heartbeat->spare;
+
+  heartbeat->missed += missed;
+  heartbeat->spare -= missed;
+}
+
+static void earn(wsu_heartbeat_t *heartbeat, uint64_t counted) {
+  uint64_t room = STALLED_MAX - heartbeat->spare;
+
+  heartbeat->spare += counted < room ? counted : room;
+}
+
 void wsu_heartbeat_before_poll(wsu_loop_t *loop) {
   wsu_heartbeat_t *heartbeat = &loop->heartbeat;
   uint64_t busy;
+  uint64_t now;
 
   if (heartbeat->agenda.count == 0)
     return;
   uv_update_time(loop->uv);
   busy = uv_now(loop->uv) - heartbeat->polled_at;
   if (busy >= STALL)
-    heartbeat->missed += busy;
-  heartbeat->asked_at = wsu_heartbeat_now(loop);
+    miss(heartbeat, busy);
+  now = wsu_heartbeat_now(loop);
+  earn(heartbeat, now > heartbeat->asked_at ? now - heartbeat->asked_at : 0);
+  heartbeat->asked_at = now;
 }
 
 void wsu_heartbeat_after_poll(wsu_loop_t *loop) {

@@ -41,9 +41,10 @@ typedef struct wsu_heartbeat {
   wsu_agenda_t agenda;
   uv_timer_t *timer;
   uint64_t timer_due; /* WSU_NEVER: it does not run */
-  uint64_t missed;    /* ms in which the loop stood still */
+  uint64_t missed;    /* ms of stalls, which the clock has left out */
+  uint64_t spare;     /* ms that it may leave out for now */
   uint64_t polled_at; /* ms of the loop: when its last poll was over */
-  uint64_t asked_at;  /* before the last poll, while is_asked */
+  uint64_t asked_at;  /* the clock before the last poll */
   bool is_asked;      /* by the timer, for a sweep */
 } wsu_heartbeat_t;
 

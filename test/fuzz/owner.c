@@ -323,12 +323,15 @@ static uint64_t sum(const uint64_t *counters, size_t count) {
 
 static void check_end(const owner_t *owner) {
   const wsu_stats_t *stats = &owner->stats;
+  const wsu_heartbeat_t *heartbeat = &owner->loop.heartbeat;
 
   EXPECT(stats->counters[WSU_STAT_ACCEPTED_TCP] ==
          stats->counters[WSU_STAT_ENDED_TCP]);
   EXPECT(stats->counters[WSU_STAT_ACCEPTED_STREAM] ==
          stats->counters[WSU_STAT_ENDED_STREAM]);
   EXPECT(sum(stats->terminations, WSU_CAUSE_COUNT) <= owner->count);
+  /* Whatever keeps the loop busy, time goes on. */
+  EXPECT(heartbeat->missed <= 10000u + wsu_heartbeat_now(&owner->loop));
 }
 
 void owner_settle(owner_t *owner, bool waits) {
