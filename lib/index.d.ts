@@ -63,7 +63,8 @@ declare class WebSocket extends EventEmitter {
 
   /**
    * Bytes that were sent by the application but not taken by the kernel, frame
-   * headers included. The option `maxBackpressure` limits them.
+   * headers included; 0 as long as it takes all. The option `maxBackpressure`
+   * limits them.
    */
   readonly bufferedAmount: number;
 
@@ -73,7 +74,8 @@ declare class WebSocket extends EventEmitter {
   /**
    * Whether a byte has come from the peer since this was set to `false`, or the
    * heartbeat has sent a ping; `true` at first, `false` once closed. No 'pong'
-   * listener is needed. Not in `ws`.
+   * listener is needed. Not in `ws`: what an application keeps here and is no
+   * boolean stays as it is.
    *
    * @example
    * ```ts
@@ -92,7 +94,8 @@ declare class WebSocket extends EventEmitter {
 
   /**
    * Milliseconds from the heartbeat's last ping that was answered to its pong;
-   * `NaN` before the first one and once closed. Not in `ws`.
+   * `NaN` before the first one and once closed. Not in `ws`: an application may
+   * have a `latency` of its own instead.
    */
   readonly latency: number;
 
@@ -462,7 +465,10 @@ declare namespace WebSocket {
     serverMaxWindowBits?: number | undefined;
     /** Base-2 logarithm of the client's window in bytes, 8 to 15 (7.1.2.2). */
     clientMaxWindowBits?: number | undefined;
-    /** Options of zlib for what is sent. */
+    /**
+     * Options of zlib for what is sent. A server reads `level`, `memLevel` and
+     * `strategy`.
+     */
     zlibDeflateOptions?:
       | {
           flush?: number | undefined;
@@ -480,11 +486,14 @@ declare namespace WebSocket {
           info?: boolean | undefined;
         }
       | undefined;
-    /** Options of zlib for what is received. */
+    /** Options of zlib for what is received. Not for a server. */
     zlibInflateOptions?: ZlibOptions | undefined;
     /** Bytes; shorter messages are not compressed. 1024 by default. */
     threshold?: number | undefined;
-    /** Calls of zlib at a time in the whole process. 10 by default. */
+    /**
+     * Calls of zlib at a time in the whole process. 10 by default. Not for a
+     * server, which compresses eight large messages at a time and inflates four.
+     */
     concurrencyLimit?: number | undefined;
   }
 
@@ -811,7 +820,7 @@ declare namespace WebSocket {
     /** How events reach JavaScript, for all servers of this thread. */
     ring: {
       events: number;
-      /** In which they have come. */
+      /** Calls of JavaScript in which they have come, and some without any. */
       calls: number;
       /** The most events of one call. */
       peak: number;
