@@ -45,6 +45,9 @@ typedef struct wsu_deflate_pool {
   unsigned dedicated;    /* how many those are */
   wsu_queue_t inflations;  /* messages that wait for a thread, in their order */
   unsigned inflating;      /* those that have one, or are not handed over yet */
+  uint64_t inflated_at;    /* ms; bytes on the loop since then: */
+  size_t inflated_from;    /* compressed */
+  size_t inflated_to;      /* what they stand for */
   wsu_buffer_t compressed; /* of the message that is being read */
   wsu_buffer_t inflated;
   wsu_buffer_t deflated;

@@ -19,6 +19,10 @@
 #define LOOP_OUTPUT_MAX (256u * 1024u)
 #define LOOP_INPUT_MAX (64u * 1024u)
 
+/* The same for all connections, of which many may send at the same time. */
+#define LOOP_OUTPUT_SUM_MAX (4u * 1024u * 1024u)
+#define LOOP_INPUT_SUM_MAX (1024u * 1024u)
+
 /*
  * Messages that threads inflate at a time: as many as libuv has threads by
  * default. Each may take twice max_payload until JavaScript has it, and those
@@ -252,15 +256,23 @@ static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
 
 /* Whether the loop has time for more of a connection. */
 static bool has_time(wsu_env_t *env, wsu_deflate_t *deflate) {
+  wsu_deflate_pool_t *pool = &env->deflate;
   uint64_t now = uv_now(env->loop.uv);
 
+  if (pool->inflated_at != now) {
+    pool->inflated_at = now;
+    pool->inflated_from = 0;
+    pool->inflated_to = 0;
+  }
   if (deflate->inflated_at != now) {
     deflate->inflated_at = now;
     deflate->inflated_from = 0;
     deflate->inflated_to = 0;
   }
   return deflate->inflated_from < LOOP_INPUT_MAX &&
-         deflate->inflated_to < LOOP_OUTPUT_MAX;
+         deflate->inflated_to < LOOP_OUTPUT_MAX &&
+         pool->inflated_from < LOOP_INPUT_SUM_MAX &&
+         pool->inflated_to < LOOP_OUTPUT_SUM_MAX;
 }
 
 /*
@@ -278,6 +290,7 @@ static int inflate_some(wsu_env_t *env, wsu_deflate_t *deflate,
     size_t len = wsu_buffer_length(input);
     size_t n = len < PIECE_SIZE ? len : PIECE_SIZE;
     size_t before = wsu_buffer_length(output);
+    size_t made;
     int err;
 
     *ends = n == len;
@@ -286,8 +299,11 @@ static int inflate_some(wsu_env_t *env, wsu_deflate_t *deflate,
     if (err)
       return err;
     input->start += n;
+    made = wsu_buffer_length(output) - before;
     deflate->inflated_from += n;
-    deflate->inflated_to += wsu_buffer_length(output) - before;
+    deflate->inflated_to += made;
+    env->deflate.inflated_from += n;
+    env->deflate.inflated_to += made;
   }
   return 0;
 }

@@ -58,7 +58,8 @@ static void wait(wsu_transport_t *transport) {
 
   if (transport->is_closing)
     return;
-  if (!transport->is_paused && transport->holds == 0 &&
+  /* A step is over in a moment: to wait for nothing else costs two calls. */
+  if (!transport->is_paused && (transport->holds & ~WSU_HOLD_STEP) == 0 &&
       !transport->connection.ended)
     events |= UV_READABLE;
   if (transport->is_blocked)
