@@ -26,6 +26,14 @@ bool wsu_events_reserve(wsu_env_t *env) {
   return needed <= env->event_capacity || set_capacity(env, needed);
 }
 
+/* Keeps what is behind an event until JavaScript has emitted it. */
+static void hold_behind(wsu_transport_t *transport, bool is_message) {
+  if (is_message && transport->awaits_listener)
+    wsu_transport_hold(transport, WSU_HOLD_LISTENER);
+  else if (transport->is_stepwise)
+    wsu_transport_hold(transport, WSU_HOLD_STEP);
+}
+
 static void push(wsu_env_t *env, const wsu_transport_t *transport, int32_t kind,
                  int32_t a, int32_t b) {
   /* Only where JavaScript could not go on with a full ring. */
@@ -34,14 +42,6 @@ static void push(wsu_env_t *env, const wsu_transport_t *transport, int32_t kind,
     return;
   env->events[env->event_count++] =
       (wsu_ring_event_t){(int32_t)transport->slot, kind, a, b};
-}
-
-/* Keeps what is behind an event until JavaScript has emitted it. */
-static void hold_behind(wsu_transport_t *transport, bool is_message) {
-  if (is_message && transport->awaits_listener)
-    wsu_transport_hold(transport, WSU_HOLD_LISTENER);
-  else if (transport->is_stepwise)
-    wsu_transport_hold(transport, WSU_HOLD_STEP);
 }
 
 /* The same for a message of `len` bytes. */

@@ -102,7 +102,6 @@ napi_value wsu_call_end(napi_env napi, napi_callback_info info) {
 napi_value wsu_call_available(napi_env napi, napi_callback_info info) {
   napi_value argv[WSU_ARGS];
   wsu_transport_t *transport = get_stream(napi, info, argv);
-
   bool waits;
 
   if (transport == NULL)

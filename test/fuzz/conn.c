@@ -85,7 +85,7 @@ void conn_release(conn_t *conn, int holds) {
 
   if (conn->transport == NULL)
     return;
-  for (int hold = WSU_HOLD_WORK; hold <= WSU_HOLD_LISTENER; hold *= 2)
+  for (int hold = WSU_HOLD_WORK; hold <= WSU_HOLD_STEP; hold *= 2)
     if (holds & hold)
       wsu_transport_release_hold(conn->transport, hold);
 }

@@ -126,10 +126,10 @@ static void operate(owner_t *owner, fuzz_input_t *input) {
     conn_pause(conn, (bits & 1) != 0);
     break;
   case 9:
-    conn->holds_next = bits & 3;
+    conn->holds_next = bits & 7;
     break;
   case 10:
-    conn_release(conn, 1 + bits % 3);
+    conn_release(conn, 1 + bits % 7);
     break;
   case 11:
     uv_script_run(bits);

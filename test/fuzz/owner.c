@@ -284,7 +284,7 @@ static void free_connection(conn_t *conn) {
   conn->is_stream_slow = false;
   conn_write(conn, SIZE_MAX);
   conn_pause(conn, false);
-  conn_release(conn, WSU_HOLD_WORK | WSU_HOLD_LISTENER);
+  conn_release(conn, WSU_HOLD_WORK | WSU_HOLD_LISTENER | WSU_HOLD_STEP);
 }
 
 static void pump_all(owner_t *owner) {
