@@ -9,6 +9,20 @@ const { reportFailures } = require('./failures');
 const { nativeOptions } = require('./options');
 const PerMessageDeflate = require('./permessage-deflate');
 const { kStatusCode, protocolError } = require('./protocol-error');
+const {
+  kDeferred,
+  kOnCloseFrame,
+  kOnClosed,
+  kOnDetached,
+  kOnEnd,
+  kOnError,
+  kOnFragments,
+  kOnGone,
+  kOnMessage,
+  kOnNotice,
+  kOnPing,
+  kOnPong,
+} = require('./symbols');
 
 /** Frees the native connections of Receivers that are dropped without an end. */
 const registry = new FinalizationRegistry(native.terminate);
@@ -28,10 +42,10 @@ class Inbox {
     /** Names of events and their arguments; 'error' and 'end' are the last. */
     this.events = [];
     this._binaryType = binaryType;
-    this._deferred = null;
+    this[kDeferred] = null;
   }
 
-  _onMessage(data, isBinary) {
+  [kOnMessage](data, isBinary) {
     const isBytes = !isBinary || this._binaryType === 'nodebuffer';
 
     this.events.push([
@@ -42,7 +56,7 @@ class Inbox {
   }
 
   /** A binary message, and the lengths of its fragments. */
-  _onFragments(data, lengths) {
+  [kOnFragments](data, lengths) {
     let end = 0;
 
     this.events.push([
@@ -52,24 +66,24 @@ class Inbox {
     ]);
   }
 
-  _onPing(data) {
+  [kOnPing](data) {
     this.events.push(['ping', data]);
   }
 
-  _onPong(data) {
+  [kOnPong](data) {
     this.events.push(['pong', data]);
   }
 
-  _onCloseFrame(code, reason) {
+  [kOnCloseFrame](code, reason) {
     this.events.push(['conclude', code, Buffer.from(reason)], ['end']);
   }
 
-  _onError(number, detail) {
+  [kOnError](number, detail) {
     this.events.push(['error', protocolError(number, detail)]);
   }
 
   /** Someone has transferred the memory of a message. */
-  _onDetached() {
+  [kOnDetached]() {
     const err = new Error('The memory of a received message was transferred');
 
     err.code = 'WSU_ERR_DETACHED_MESSAGE';
@@ -78,15 +92,15 @@ class Inbox {
   }
 
   /** The native connection is gone: without memory, if nobody has asked. */
-  _onGone() {
+  [kOnGone]() {
     this.handle = -1;
   }
 
-  _onEnd() {}
+  [kOnEnd]() {}
 
-  _onNotice() {}
+  [kOnNotice]() {}
 
-  _onClosed() {}
+  [kOnClosed]() {}
 }
 
 /** Throws what a listener has thrown outside of the stream, which would hang. */
