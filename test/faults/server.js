@@ -89,11 +89,13 @@ class Application {
   }
 
   backlog() {
-    let count = 1;
-    while (this.send(CHUNK, { compress: false }) && count < BACKLOG_MAX) {
+    let count = 0;
+    let isTaken;
+    do {
+      isTaken = this.send(CHUNK, { compress: false });
       count++;
-    }
-    if (this.ws.bufferedAmount === 0) {
+    } while (isTaken && count < BACKLOG_MAX);
+    if (isTaken) {
       this.send(`drained ${count}`);
       return;
     }
