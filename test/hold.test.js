@@ -339,6 +339,24 @@ describe('The option holdUntilListening', () => {
     ]);
   });
 
+  for (const [what, frames] of [
+    ['a message', [text('foo'), text('bar')]],
+    ['a ping and a message', [ping(''), text('foo'), text('bar')]],
+  ]) {
+    for (const end of ['end', 'reset']) {
+      it(`ends after closeTimeout if ${what} and ${end}() come at once`, async () => {
+        const { client, ws } = await createConnection({
+          ...HOLDING,
+          closeTimeout: 1,
+        });
+        const closed = once(ws, 'close');
+        client.write(Buffer.concat(frames));
+        client[end]();
+        assert.strictEqual((await closed)[0], 1006);
+      });
+    }
+  }
+
   it('ends after closeTimeout if the peer is gone and nobody listens', async () => {
     const { client, ws } = await createConnection({
       ...HOLDING,

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,7 @@ static void start_waiting(wsu_env_t *env) {
     wsu_transport_t *transport = connection_of(job);
 
     wsu_queue_remove(&job->waiting);
+    assert(pool->inflations.next != &job->waiting);
     if (transport != NULL && wsu_work_start(&job->work, &env->loop) == 0) {
       pool->inflating++;
       continue;

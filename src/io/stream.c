@@ -23,12 +23,11 @@ static void process(wsu_transport_t *transport) {
   wsu_stream_t *stream = stream_of(transport);
   bool is_ignored = transport->is_paused && !stream->has_closed;
 
+  if (!is_ignored && transport->holds == 0 &&
+      wsu_transport_has_input(transport))
+    wsu_transport_receive_input(transport);
   if (stream->has_ended || stream->has_closed)
     wsu_transport_limit_hold(transport);
-  if (transport->holds != 0)
-    return;
-  if (!is_ignored && wsu_transport_has_input(transport))
-    wsu_transport_receive_input(transport);
   if (transport->is_closing || transport->holds != 0 ||
       wsu_buffer_length(&transport->input) > 0)
     return;

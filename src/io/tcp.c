@@ -136,14 +136,14 @@ static void process(wsu_transport_t *transport) {
     wsu_transport_terminate(transport, WSU_CAUSE_CONNECTION_LOST);
     return;
   }
-  if (tcp->has_hung_up)
-    wsu_transport_limit_hold(transport);
   if (!transport->is_paused && transport->holds == 0) {
     if (wsu_transport_has_input(transport))
       wsu_transport_receive_input(transport);
     else if (is_readable && !transport->connection.ended)
       receive(tcp);
   }
+  if (tcp->has_hung_up)
+    wsu_transport_limit_hold(transport);
   wait(transport);
 }
 
