@@ -83,6 +83,17 @@ function assertIsDetachable(socket) {
 }
 
 /**
+ * The response to an earlier, pipelined request that the socket is for as yet.
+ *
+ * @param {http.IncomingMessage} req
+ * @param {Duplex} socket
+ * @return {(http.ServerResponse|null)}
+ */
+function earlierResponse(req, { _httpMessage: response }) {
+  return response && response.req !== req ? response : null;
+}
+
+/**
  * Whether an earlier, pipelined request has no complete response yet, so that
  * a 101 would come before it.
  *
@@ -91,9 +102,9 @@ function assertIsDetachable(socket) {
  * @return {boolean}
  */
 function hasEarlierRequest(req, socket) {
-  const response = socket._httpMessage;
+  const response = earlierResponse(req, socket);
 
-  if (!response || response.req === req) return false;
+  if (response === null) return false;
   // Only the one that is assigned to the socket can be told to keep quiet.
   return Boolean(socket.parser) || !response.writableEnded;
 }
@@ -107,9 +118,7 @@ function hasEarlierRequest(req, socket) {
  * @return {boolean}
  */
 function hasUnsentBytes(req, socket) {
-  const response = socket._httpMessage;
-
-  return Boolean(response && response.req !== req) || socket.writableLength > 0;
+  return earlierResponse(req, socket) !== null || socket.writableLength > 0;
 }
 
 /**
@@ -313,6 +322,7 @@ function takeDescriptor(req, socket, head, response, options) {
 
 module.exports = {
   assertIsDetachable,
+  earlierResponse,
   hasDescriptor,
   hasEarlierRequest,
   hasUnsentBytes,

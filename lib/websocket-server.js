@@ -10,13 +10,17 @@ const backpressure = require('./backpressure');
 const Shutdown = require('./shutdown');
 const native = require('./native');
 const { publishConnection } = require('./diagnostics');
-const { attempt, ignoreError, refuse, reject } = require('./handshake');
 const {
-  EXTENSION,
-  negotiate,
-  readDeflateOptions,
-  useDeflate,
-} = require('./deflate');
+  addHeaders,
+  attempt,
+  ignoreError,
+  readRequest,
+  refuse,
+  reject,
+  selectProtocol,
+  verify,
+} = require('./handshake');
+const { EXTENSION, readDeflateOptions, useDeflate } = require('./deflate');
 const { Heartbeat } = require('./heartbeat');
 const { DEFAULTS, nativeOptions } = require('./options');
 const {
@@ -129,18 +133,6 @@ function assertIsWebSocketClass(Class) {
   );
 }
 
-/**
- * @param {(string|undefined)} header Sec-WebSocket-Protocol
- * @return {(Set<string>|null)} null if it is no list of different names
- */
-function parseProtocols(header) {
-  if (header === undefined) return new Set();
-  const list = native.protocols(header);
-  const protocols = new Set(list);
-
-  return list && protocols.size === list.length ? protocols : null;
-}
-
 /** Answers plain HTTP requests in port mode. */
 function onRequest(req, res) {
   const body = http.STATUS_CODES[426];
@@ -150,97 +142,6 @@ function onRequest(req, res) {
     'Content-Type': 'text/plain',
   });
   res.end(body);
-}
-
-/**
- * What a request asks for.
- *
- * @param {http.IncomingMessage} req
- * @param {Object|null} deflateOptions see readDeflateOptions()
- * @return {Object} `refusal`, a row of the addon's table, if it is no
- *     handshake; otherwise `protocols`, null if they are no list of different
- *     names, and `extensions`, see negotiate()
- */
-function readRequest({ method, headers }, deflateOptions) {
-  const number = native.check(
-    method,
-    headers.upgrade,
-    headers['sec-websocket-key'],
-    // A number for `ws`, so that 13 and '013' are as good as '13'.
-    String(Number(headers['sec-websocket-version'])),
-    headers['content-length'],
-    headers['transfer-encoding'],
-  );
-  const refusal = Object.values(native.refusals).find(
-    (row) => row.number === number,
-  );
-
-  if (refusal) return { refusal };
-  const header = headers['sec-websocket-extensions'];
-
-  return {
-    protocols: parseProtocols(headers['sec-websocket-protocol']),
-    extensions:
-      deflateOptions !== null && header !== undefined
-        ? negotiate(header, deflateOptions)
-        : {},
-  };
-}
-
-/**
- * Has verifyClient, if there is one, decide about a handshake.
- *
- * @param {WebSocketServer} server
- * @param {http.IncomingMessage} req
- * @param {Duplex} socket
- * @param {Function} proceed called if the client is accepted
- */
-function verify(server, req, socket, proceed) {
-  const { verifyClient } = server.options;
-
-  if (!verifyClient) {
-    proceed();
-    return;
-  }
-  const isDraft = Number(req.headers['sec-websocket-version']) === 8;
-  const info = {
-    origin: req.headers[isDraft ? 'sec-websocket-origin' : 'origin'],
-    secure: Boolean(req.socket.authorized || req.socket.encrypted),
-    req,
-  };
-
-  if (verifyClient.length !== 2) {
-    if (server.options.verifyClient(info)) proceed();
-    else reject(server, req, socket, 401);
-    return;
-  }
-  const forget = () => server[kVerifying].delete(socket);
-
-  server[kVerifying].set(socket, req);
-  socket.once('close', forget);
-  server.options.verifyClient(info, (isVerified, status, message, headers) => {
-    socket.removeListener('close', forget);
-    // A shutdown may have refused it by now.
-    if (!forget() && server[kShutdown] !== null) return;
-    if (isVerified) proceed();
-    else reject(server, req, socket, status || 401, message, headers);
-  });
-}
-
-/** The subprotocol, or what else an application returns, as in `ws`. */
-function selectProtocol(protocols, req, options) {
-  if (protocols.size === 0) return '';
-  if (!options.handleProtocols) return protocols.values().next().value;
-  return options.handleProtocols(protocols, req) || '';
-}
-
-/** The response, with what 'headers' listeners add to it. */
-function addHeaders(server, response, req) {
-  if (server.listenerCount('headers') === 0) return Buffer.from(response);
-  const lines = response.slice(0, -4).split('\r\n');
-
-  server.emit('headers', lines, req);
-  return Buffer.from(lines.concat('\r\n').join('\r\n'));
 }
 
 function openStream(ws, req, socket, response, options) {
