@@ -202,8 +202,7 @@ static napi_value step(napi_env napi, napi_callback_info info) {
   WSU_TRY(napi,
           napi_get_value_bool(napi, argv[1], &transport->awaits_listener));
   WSU_TRY(napi, napi_get_value_bool(napi, argv[2], &transport->is_stepwise));
-  wsu_transport_release_hold(transport, WSU_HOLD_LISTENER);
-  wsu_transport_release_hold(transport, WSU_HOLD_STEP);
+  wsu_transport_release_hold(transport, WSU_HOLD_LISTENER | WSU_HOLD_STEP);
   return NULL;
 }
 

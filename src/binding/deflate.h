@@ -32,6 +32,13 @@ struct wsu_env;
 /* Shared compressors of different options that are kept. */
 #define WSU_COMPRESSORS_SHARED 4u
 
+/* What was inflated on the loop before it has gone on. */
+typedef struct wsu_inflated {
+  uint64_t at; /* ms: of the loop */
+  size_t from; /* compressed bytes */
+  size_t to;   /* what they stand for */
+} wsu_inflated_t;
+
 /* What an environment has for all of its connections. */
 typedef struct wsu_deflate_pool {
   wsu_decompressor_t *decompressor; /* the shared one; NULL: none, or lent */
@@ -43,11 +50,9 @@ typedef struct wsu_deflate_pool {
   wsu_encoder_t encoder; /* of all compressors, on the loop */
   wsu_queue_t used;      /* dedicated compressors, the least recent one first */
   unsigned dedicated;    /* how many those are */
-  wsu_queue_t inflations;  /* messages that wait for a thread, in their order */
-  unsigned inflating;      /* those that have one, or are not handed over yet */
-  uint64_t inflated_at;    /* ms; bytes on the loop since then: */
-  size_t inflated_from;    /* compressed */
-  size_t inflated_to;      /* what they stand for */
+  wsu_queue_t inflations; /* messages that wait for a thread, in their order */
+  unsigned inflating;     /* those that have one, or are not handed over yet */
+  wsu_inflated_t inflated_now;
   wsu_buffer_t compressed; /* of the message that is being read */
   wsu_buffer_t inflated;
   wsu_buffer_t deflated;
@@ -62,9 +67,7 @@ typedef struct wsu_deflate {
   wsu_queue_t used;                 /* in the pool's list, with a compressor */
   uint64_t used_at;                 /* ms */
   wsu_buffer_t collected;           /* of a message that a thread compresses */
-  uint64_t inflated_at;             /* ms; bytes on the loop since then: */
-  size_t inflated_from;             /* compressed */
-  size_t inflated_to;               /* what they stand for */
+  wsu_inflated_t inflated_now;
 } wsu_deflate_t;
 
 /* NULL if the connection has no compression. */

@@ -145,7 +145,7 @@ static void give_back(const inflation_t *job, wsu_transport_t *transport) {
                     job->decompressor, job->is_shared);
 }
 
-/* Starts those whose turn it is; nothing waits while fewer are at work. */
+/* Starts those whose turn it is, or ends them if there is no memory for it. */
 static void start_waiting(wsu_env_t *env) {
   wsu_deflate_pool_t *pool = &env->deflate;
 
@@ -218,8 +218,9 @@ static void on_inflated(wsu_work_t *work) {
 }
 
 /*
- * Leaves the rest of a message to a thread: what is left in pool->compressed,
- * behind what is in pool->inflated. False: there is no memory.
+ * Leaves the rest of a message to a thread, as soon as it is its turn: what is
+ * left in pool->compressed, behind what is in pool->inflated. False: there is
+ * no memory.
  */
 static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
                             wsu_decompressor_t *decompressor, bool is_binary,
@@ -241,40 +242,35 @@ static bool start_inflation(wsu_env_t *env, wsu_transport_t *transport,
   job->is_validated =
       !is_binary && !transport->connection.options.limits.skips_utf8_validation;
   job->is_shared = wsu_deflate_of(transport)->agreed.client_no_context_takeover;
-  if (pool->inflating == INFLATIONS_MAX) {
-    wsu_queue_init(&job->waiting);
-    wsu_queue_push(&pool->inflations, &job->waiting);
-  } else if (wsu_work_start(&job->work, &env->loop) == 0) {
-    pool->inflating++;
-  } else {
-    free(job);
-    return false;
-  }
   pool->compressed = (wsu_buffer_t){0};
   pool->inflated = (wsu_buffer_t){0};
   wsu_transport_hold(transport, WSU_HOLD_WORK);
+  wsu_queue_init(&job->waiting);
+  wsu_queue_push(&pool->inflations, &job->waiting);
+  start_waiting(env);
   return true;
+}
+
+static bool is_under(wsu_inflated_t *inflated, uint64_t now, size_t from_max,
+                     size_t to_max) {
+  if (inflated->at != now)
+    *inflated = (wsu_inflated_t){.at = now};
+  return inflated->from < from_max && inflated->to < to_max;
 }
 
 /* Whether the loop has time for more of a connection. */
 static bool has_time(wsu_env_t *env, wsu_deflate_t *deflate) {
-  wsu_deflate_pool_t *pool = &env->deflate;
   uint64_t now = uv_now(env->loop.uv);
 
-  if (pool->inflated_at != now) {
-    pool->inflated_at = now;
-    pool->inflated_from = 0;
-    pool->inflated_to = 0;
-  }
-  if (deflate->inflated_at != now) {
-    deflate->inflated_at = now;
-    deflate->inflated_from = 0;
-    deflate->inflated_to = 0;
-  }
-  return deflate->inflated_from < LOOP_INPUT_MAX &&
-         deflate->inflated_to < LOOP_OUTPUT_MAX &&
-         pool->inflated_from < LOOP_INPUT_SUM_MAX &&
-         pool->inflated_to < LOOP_OUTPUT_SUM_MAX;
+  return is_under(&deflate->inflated_now, now, LOOP_INPUT_MAX,
+                  LOOP_OUTPUT_MAX) &&
+         is_under(&env->deflate.inflated_now, now, LOOP_INPUT_SUM_MAX,
+                  LOOP_OUTPUT_SUM_MAX);
+}
+
+static void count(wsu_inflated_t *inflated, size_t from, size_t to) {
+  inflated->from += from;
+  inflated->to += to;
 }
 
 /*
@@ -302,10 +298,8 @@ static int inflate_some(wsu_env_t *env, wsu_deflate_t *deflate,
       return err;
     input->start += n;
     made = wsu_buffer_length(output) - before;
-    deflate->inflated_from += n;
-    deflate->inflated_to += made;
-    env->deflate.inflated_from += n;
-    env->deflate.inflated_to += made;
+    count(&deflate->inflated_now, n, made);
+    count(&env->deflate.inflated_now, n, made);
   }
   return 0;
 }

@@ -172,7 +172,7 @@ void wsu_transport_pause(wsu_transport_t *transport, bool is_paused);
 
 /*
  * Keeps what comes behind an event until that event is through: from a call
- * within on_event to one of wsu_transport_release_hold() for the same of
+ * within on_event to one of wsu_transport_release_hold() with the same, of
  * WSU_HOLD_*. A connection that awaits a listener when its peer is gone has to
  * be over within its close_timeout.
  */
