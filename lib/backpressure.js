@@ -125,17 +125,12 @@ function isBacklogged(ws) {
   );
 }
 
-/** Bytes that were not sent yet, for whatever reason. */
-function unsent(ws) {
-  return Math.max(native.pending(ws[kHandle]), 0) + ws[kUnsentBytes];
-}
-
-/** The same, and they count as unsent from now on. */
+/** Bytes that are not sent, for whatever reason, and count as that from now on. */
 function look(ws) {
-  const size = unsent(ws);
+  const pending = Math.max(native.pending(ws[kHandle]), 0);
 
-  shared.unsent[ws[kSlot]] = Math.min(size - ws[kUnsentBytes], COUNT_MAX);
-  return size;
+  shared.unsent[ws[kSlot]] = Math.min(pending, COUNT_MAX);
+  return pending + ws[kUnsentBytes];
 }
 
 /**
@@ -159,7 +154,7 @@ function isOver(ws) {
  * @param {WebSocket} ws
  */
 function drain(ws) {
-  if (!ws[kNeedsDrain] || ws[kIsMuted] || unsent(ws) > ws[kHighWaterMark]) {
+  if (!ws[kNeedsDrain] || ws[kIsMuted] || look(ws) > ws[kHighWaterMark]) {
     return;
   }
   ws[kNeedsDrain] = false;

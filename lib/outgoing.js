@@ -6,6 +6,7 @@
 const { promisify } = require('util');
 
 const backpressure = require('./backpressure');
+const Limiter = require('./limiter');
 const native = require('./native');
 const sender = require('./sender');
 const { CONTROL_PAYLOAD_MAX } = require('./close-code');
@@ -17,6 +18,7 @@ const {
   toBytes,
 } = require('./data');
 const { CAUSES } = require('./stats');
+const { writeOutput } = require('./stream');
 const {
   CONNECTING,
   EMPTY_BUFFER,
@@ -32,6 +34,7 @@ const {
   kIsCompressing,
   kIsFragmenting,
   kIsMuted,
+  kIsStream,
   kJobs,
   kNeedsDrain,
   kOnDeflated,
@@ -46,32 +49,11 @@ const PIECE_SIZE = 512 * 1024;
 const nextTurn = promisify(setImmediate);
 
 /**
- * Messages that are compressed on threads at a time, of each of which there is
- * a copy: twice as many as libuv has threads by default, so that some are
- * copied while others are compressed.
+ * Of messages that are compressed on threads, each of which is copied for that:
+ * twice as many as libuv has threads by default, so that some are copied while
+ * others are compressed.
  */
-const PLACES = 8;
-
-let freePlaces = PLACES;
-const waiting = [];
-
-/** @return {boolean} false: all have to be waited for */
-function takePlace() {
-  if (freePlaces === 0) return false;
-  freePlaces--;
-  return true;
-}
-
-function waitForPlace() {
-  return new Promise((resolve) => waiting.push(resolve));
-}
-
-function givePlace() {
-  const next = waiting.shift();
-
-  if (next === undefined) freePlaces++;
-  else next();
-}
+const limiter = new Limiter(8);
 
 /** What is done when a socket is closed too early. */
 const READING_BLOB = 'the blob was being read';
@@ -137,8 +119,7 @@ function sendCompressed(ws, data, opcode, fin, callback) {
   addJob(ws, async () => {
     const source = isBlob(data) ? await readBlob(data, callback) : data;
 
-    if (!takePlace()) await waitForPlace();
-    try {
+    await limiter.run(async () => {
       const bytes = left(source);
       const sizeNow = sizeOf(bytes);
 
@@ -149,9 +130,7 @@ function sendCompressed(ws, data, opcode, fin, callback) {
       } else {
         await deflateLater(ws, bytes, sizeNow, opcode, fin, callback);
       }
-    } finally {
-      givePlace();
-    }
+    });
   });
 }
 
@@ -362,8 +341,34 @@ async function runJobs(ws) {
   ws[kJobs] = null;
 }
 
+/**
+ * Sends a close frame behind all that was sent before.
+ *
+ * @param {WebSocket} ws
+ * @param {number} code
+ * @param {Uint8Array} reason
+ */
+function closeInOrder(ws, code, reason) {
+  if (ws[kJobs] === null) {
+    sendClose(ws, code, reason);
+  } else {
+    native.limitClosing(ws[kHandle]);
+    ws[kJobs].push(() => sendClose(ws, code, reason));
+  }
+}
+
+function sendClose(ws, code, reason) {
+  if (ws[kHandle] === -1) return;
+  // What becomes of it is told when the connection is gone.
+  ws._closeFrameSent = true;
+  native.close(ws[kHandle], code, reason);
+  // Now, since a reset may come before the end of the turn.
+  if (ws[kIsStream]) writeOutput(ws, true);
+}
+
 module.exports = {
   addJob,
+  closeInOrder,
   refuse,
   sendCompressed,
   sendControl,

@@ -2,6 +2,7 @@
 
 const zlib = require('zlib');
 
+const Limiter = require('./limiter');
 const { kStatusCode } = require('./protocol-error');
 
 /** What ends each message and is not on the wire (RFC 7692, 7.2.1). */
@@ -24,32 +25,6 @@ const PARAMETERS = [
 
 /** The property of a zlib stream that holds the Codec it belongs to. */
 const kCodec = Symbol('codec');
-
-/** Limits how many calls of zlib run at a time in the whole process. */
-class Limiter {
-  /** @param {number} limit none unless it is positive */
-  constructor(limit) {
-    this._limit = limit > 0 ? limit : Infinity;
-    this._running = 0;
-    this._waiting = [];
-  }
-
-  /** @param {Codec} codec to start, now or later */
-  enter(codec) {
-    if (this._running >= this._limit) {
-      this._waiting.push(codec);
-      return;
-    }
-    this._running++;
-    codec.start();
-  }
-
-  /** A codec that was started needs its place no more. */
-  leave() {
-    this._running--;
-    if (this._waiting.length > 0) this.enter(this._waiting.shift());
-  }
-}
 
 /** As in `ws`, the first instance of PerMessageDeflate sets the limit. */
 let limiter = null;

@@ -3,34 +3,23 @@
 const EventEmitter = require('events');
 
 const { closeReason, isValidCloseCode } = require('./close-code');
-const diagnostics = require('./diagnostics');
 const eventTarget = require('./event-target');
 const backpressure = require('./backpressure');
 const FrameSender = require('./frame-sender');
 const heartbeat = require('./heartbeat');
+const incoming = require('./incoming');
 const native = require('./native');
 const outgoing = require('./outgoing');
-const sender = require('./sender');
-const { checkCallback, fromBytes, isBlob, splitAtEnds } = require('./data');
+const { checkCallback, isBlob } = require('./data');
 const { register } = require('./dispatch');
 const { createQueue } = require('./event-queue');
-const { reportFailures } = require('./failures');
-const NativeHandle = require('./native-handle');
 const { DEFAULTS, nativeOptions } = require('./options');
-const { protocolError } = require('./protocol-error');
 const { CAUSES } = require('./stats');
-const {
-  endStream,
-  openStream,
-  readStream,
-  receiveRest,
-  writeOutput,
-} = require('./stream');
+const { openStream, readStream, writeOutput } = require('./stream');
 const {
   BINARY_TYPES,
   CLOSED,
   CLOSE_ABNORMAL,
-  CLOSE_GOING_AWAY,
   CLOSE_NO_STATUS,
   CLOSING,
   CONNECTING,
@@ -47,11 +36,8 @@ const {
 const {
   kBatches,
   kDeferred,
-  kEmitError,
-  kForget,
   kFrameSender,
   kHandle,
-  kHeartbeat,
   kHighWaterMark,
   kIsAlive,
   kIsCompressing,
@@ -65,18 +51,7 @@ const {
   kNeedsDrain,
   kNewCallbacks,
   kOnBackpressure,
-  kOnCloseFrame,
-  kOnClosed,
   kOnDeflated,
-  kOnDetached,
-  kOnEnd,
-  kOnError,
-  kOnFragments,
-  kOnGone,
-  kOnMessage,
-  kOnNotice,
-  kOnPing,
-  kOnPong,
   kOpen,
   kOpenStream,
   kServer,
@@ -84,7 +59,6 @@ const {
   kTerminate,
   kThreshold,
   kUnsentBytes,
-  kWriteOutput,
 } = require('./symbols');
 
 /** Those whose getters are enumerable in `ws`, too. */
@@ -98,59 +72,9 @@ const ENUMERABLE_PROPERTIES = [
   'url',
 ];
 
-/**
- * The socket is closed: by the application, since the connection is gone, or
- * since the stream broke; what it has read before is still to be received.
- */
-function socketOnClose() {
-  const ws = this[kWebSocket];
-
-  ws[kIsSocketClosed] = true;
-  if (ws[kHandle] === -1) {
-    // Otherwise the deferred events end with this one.
-    if (ws[kDeferred] === null || ws[kDeferred].isEmpty) emitCloseLater(ws);
-  } else if (ws[kIsStream]) {
-    ws._readyState = CLOSING;
-    receiveRest(this);
-    native.end(ws[kHandle], true);
-    reportFailures();
-  } else {
-    ws.terminate();
-  }
-}
-
 /** An error of the stream ends it, whether it destroys itself or not. */
 function streamOnError() {
   this.destroy();
-}
-
-/** Nothing more is sent: the stream ends, or native code has sent a FIN. */
-function endSocket(ws) {
-  if (ws[kIsStream]) {
-    endStream(ws._socket);
-    return;
-  }
-  ws._socket._final = (callback) => callback();
-  ws._socket.end();
-}
-
-/** Sends a close frame behind all that was sent before. */
-function closeInOrder(ws, code, reason) {
-  if (ws[kJobs] === null) {
-    sendClose(ws, code, reason);
-  } else {
-    native.limitClosing(ws[kHandle]);
-    ws[kJobs].push(() => sendClose(ws, code, reason));
-  }
-}
-
-function sendClose(ws, code, reason) {
-  if (ws[kHandle] === -1) return;
-  // What becomes of it is told when the connection is gone.
-  ws._closeFrameSent = true;
-  native.close(ws[kHandle], code, reason);
-  // Now, since a reset may come before the end of the turn.
-  if (ws[kIsStream]) writeOutput(ws, true);
 }
 
 /** Stops or goes on receiving. */
@@ -160,18 +84,6 @@ function setPaused(ws, isPaused) {
   if (!ws[kIsStream]) return;
   if (isPaused) ws._socket.pause();
   else ws._socket.resume();
-}
-
-/** Behind the 'close' listeners of the socket. */
-function emitCloseLater(ws) {
-  process.nextTick(emitClose, ws);
-}
-
-function emitClose(ws) {
-  ws._readyState = CLOSED;
-  if (ws[kServer] !== null) ws[kServer][kForget](ws);
-  diagnostics.publishClose(ws, ws._closeCode, ws._closeMessage);
-  ws.emit('close', ws._closeCode, ws._closeMessage);
 }
 
 /**
@@ -312,7 +224,7 @@ class WebSocket extends EventEmitter {
     this._readyState = CLOSING;
     // The peer's answer is behind what waits for a listener.
     if (this[kDeferred] !== null) this[kDeferred].release();
-    closeInOrder(this, code, bytes);
+    outgoing.closeInOrder(this, code, bytes);
   }
 
   /** Stops receiving; what has been received already is still emitted. */
@@ -488,7 +400,7 @@ class WebSocket extends EventEmitter {
     this._readyState = OPEN;
     this[kDeferred] = createQueue(this, options);
     socket[kWebSocket] = this;
-    socket.once('close', socketOnClose);
+    socket.once('close', incoming.socketOnClose);
   }
 
   [kOpenStream](socket, options) {
@@ -499,115 +411,6 @@ class WebSocket extends EventEmitter {
     socket.on('error', streamOnError);
     if (socket.setTimeout) socket.setTimeout(0);
     if (socket.setNoDelay) socket.setNoDelay();
-  }
-
-  /** A binary message, and the lengths of its fragments. */
-  [kOnFragments](data, lengths) {
-    if (this[kIsMuted]) return;
-    if (this._binaryType !== 'fragments') {
-      this[kOnMessage](data, true);
-      return;
-    }
-    this.emit('message', splitAtEnds(data, lengths), true);
-  }
-
-  [kOnMessage](data, isBinary) {
-    if (this[kIsMuted]) return;
-    if (isBinary && this._binaryType !== 'nodebuffer') {
-      data = fromBytes(data, this._binaryType);
-    }
-    this.emit('message', data, isBinary);
-  }
-
-  /** A listener has transferred the memory of messages that come behind. */
-  [kOnDetached]() {
-    if (this[kIsMuted]) return;
-    this.terminate();
-    const err = new Error(
-      'The memory of a received message was transferred by a listener of ' +
-        'another one: transfer a copy instead',
-    );
-
-    err.code = 'WSU_ERR_DETACHED_MESSAGE';
-    process.nextTick(() => this[kEmitError](err));
-  }
-
-  [kOnPing](data) {
-    if (!this[kIsMuted]) this.emit('ping', data);
-  }
-
-  [kOnPong](data) {
-    if (!this[kIsMuted]) this.emit('pong', data);
-  }
-
-  [kOnCloseFrame](code, reason) {
-    this._closeFrameReceived = true;
-    this._closeCode = code;
-    this._closeMessage = Buffer.from(reason);
-    if (this._readyState === OPEN) this._readyState = CLOSING;
-    closeInOrder(this, code, this._closeMessage);
-  }
-
-  [kOnError](number, detail) {
-    if (this[kIsMuted]) return;
-    if (this._readyState === OPEN) this._readyState = CLOSING;
-    closeInOrder(this, native.errors[number].closeCode, EMPTY_BUFFER);
-    this[kEmitError](protocolError(number, detail));
-  }
-
-  [kEmitError](err) {
-    diagnostics.publishError(this, err);
-    this.emit('error', err);
-  }
-
-  [kOnEnd]() {
-    if (this._readyState === OPEN) this._readyState = CLOSING;
-    if (this[kIsStream]) return;
-    this._socket.push(null);
-    this._socket.resume();
-  }
-
-  /** What native code has noticed: see WSU_NOTICE_*. */
-  [kOnNotice](notices) {
-    const { DEFLATED, DRAIN, EXPIRED, FINISH, OUTPUT, PROGRESS, ROOM, SWEPT } =
-      native.constants;
-
-    if (notices & EXPIRED) this.close(CLOSE_GOING_AWAY);
-    if (notices & OUTPUT) writeOutput(this, true);
-    if (notices & FINISH) endSocket(this);
-    if (notices & ROOM && !this._paused) this._socket.resume();
-    if (notices & DEFLATED && this[kOnDeflated] !== null) this[kOnDeflated]();
-    try {
-      if (notices & DRAIN && !this[kIsStream]) this._socket.emit('drain');
-    } finally {
-      if (notices & PROGRESS) sender.onProgress(this);
-      if (notices & SWEPT) this[kServer][kHeartbeat].report(this[kServer]);
-    }
-  }
-
-  /** For other copies of this package: a stream belongs to one of them. */
-  [kWriteOutput]() {
-    writeOutput(this);
-  }
-
-  /** The native connection is gone, its last events may be still to come. */
-  [kOnGone]([received, sent, wasCloseSent]) {
-    const handle = this._socket._handle;
-
-    this[kHandle] = -1;
-    this._closeFrameSent = wasCloseSent;
-    // Somebody else's from now on: this one leads nowhere.
-    this[kSlot] = native.constants.SLOTS;
-    if (handle instanceof NativeHandle) handle.end(received, sent);
-  }
-
-  [kOnClosed]() {
-    this[kIsAlive] = false;
-    this._readyState = CLOSING;
-    sender.failCallbacks(this);
-    if (this[kOnDeflated] !== null) this[kOnDeflated]();
-    if (this[kIsSocketClosed]) emitCloseLater(this);
-    else this._socket.destroy();
   }
 }
 
@@ -624,5 +427,6 @@ READY_STATES.forEach((name, value) => {
 
 eventTarget.install(WebSocket);
 heartbeat.install(WebSocket);
+incoming.install(WebSocket);
 
 module.exports = WebSocket;
