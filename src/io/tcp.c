@@ -51,6 +51,18 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
   wsu_queue_push(&transport->loop->ready, &transport->ready);
 }
 
+/*
+ * Whether to wait for more bytes. Those that are there go first, and a step is
+ * over in a moment: to stop for it would cost two calls, unless more comes.
+ */
+static bool wants_bytes(const wsu_transport_t *transport, bool is_readable) {
+  if (transport->is_paused || transport->connection.ended ||
+      wsu_buffer_length(&transport->input) > 0)
+    return false;
+  return transport->holds == 0 ||
+         (transport->holds == WSU_HOLD_STEP && !is_readable);
+}
+
 static void wait(wsu_transport_t *transport) {
   wsu_tcp_t *tcp = tcp_of(transport);
   int events = 0;
@@ -58,9 +70,7 @@ static void wait(wsu_transport_t *transport) {
 
   if (transport->is_closing)
     return;
-  /* A step is over in a moment: to wait for nothing else costs two calls. */
-  if (!transport->is_paused && (transport->holds & ~WSU_HOLD_STEP) == 0 &&
-      !transport->connection.ended)
+  if (wants_bytes(transport, tcp->is_readable))
     events |= UV_READABLE;
   if (transport->is_blocked)
     events |= UV_WRITABLE;
@@ -106,6 +116,7 @@ static void receive(wsu_tcp_t *tcp) {
   uint8_t *buffer = transport->loop->buffer;
   ssize_t n;
 
+  tcp->is_readable = false;
   do
     n = recv(tcp->fd, buffer, WSU_RECEIVE_SIZE, 0);
   while (n < 0 && errno == EINTR);
@@ -120,7 +131,6 @@ static void receive(wsu_tcp_t *tcp) {
 
 static void process(wsu_transport_t *transport) {
   wsu_tcp_t *tcp = tcp_of(transport);
-  bool is_readable = tcp->is_readable;
 
   if (tcp->is_writable) {
     /* A peer that takes what was sent long ago is alive, if it is slow. */
@@ -129,7 +139,6 @@ static void process(wsu_transport_t *transport) {
     transport->is_blocked = false;
     wsu_transport_flush(transport);
   }
-  tcp->is_readable = false;
   if (transport->is_closing)
     return;
   if (tcp->is_broken && transport->is_paused) {
@@ -139,7 +148,7 @@ static void process(wsu_transport_t *transport) {
   if (!transport->is_paused && transport->holds == 0) {
     if (wsu_transport_has_input(transport))
       wsu_transport_receive_input(transport);
-    else if (is_readable && !transport->connection.ended)
+    else if (tcp->is_readable && !transport->connection.ended)
       receive(tcp);
   }
   if (tcp->has_hung_up)

@@ -332,8 +332,7 @@ void wsu_transport_hold(wsu_transport_t *transport, int hold) {
   transport->holds |= (uint8_t)hold;
   transport->is_resumed = false;
   suspend_heartbeat(transport);
-  if (!transport->is_closing)
-    transport->ops->wait(transport);
+  /* Who receives waits for what is wanted then, behind the event. */
 }
 
 void wsu_transport_release_hold(wsu_transport_t *transport, int hold) {
